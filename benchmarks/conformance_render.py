@@ -1,0 +1,167 @@
+"""Compare our strips with recorded strips of the original renderers, pixel by pixel.
+
+A folder of recordings holds `cases.jsonl` (inputs, call arguments, metadata, and the fonts that the original chose) and one
+`.npz` for each backend, with the pixels under the case's id.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pixel_lm.errors import UserError
+from pixel_lm.rendering import FontSource, Rendering, RendererConfig, TextRenderer
+from pixel_lm.rendering.bidi import levels, visual_runs
+from pixel_lm.rendering.discovery import find_font
+
+BACKEND = "pangocairo_gray"
+MODES = ("text", "words", "pair")
+MAIN_FONT = ("NotoSans-Regular.ttf", 0)
+
+
+@dataclass
+class Count:
+    """Strips and metadata records that agree, of those compared; cases that need what we do not have."""
+
+    identical: int = 0
+    strips: int = 0
+    agreeing: int = 0
+    records: int = 0
+    different: list[str] = field(default_factory=list)
+
+
+def run(directory: Path, json_path: Path | None) -> int:
+    """Print a table per category and the totals in the last line; write them to `json_path` too."""
+    cases = [json.loads(line) for line in (directory / "cases.jsonl").read_text(encoding="utf-8").splitlines()]
+    pixels = np.load(directory / f"{BACKEND}.npz")
+    counts: dict[str, Count] = defaultdict(Count)
+    not_run = 0
+    for case in cases:
+        recorded = case["renders"].get(BACKEND)
+        if recorded is None or "error" in recorded:
+            continue
+        if case["call"]:  # windows, offsets and truncation
+            not_run += 1
+            continue
+        count = counts[case["category"]]
+        compare(case, recorded, pixels[case["id"]], count)
+
+    print(f"{'category':24} {'identical':>12} {'metadata':>12}  different")
+    for category, count in sorted(counts.items()):
+        shown = " ".join(count.different[:6]) + (" …" if len(count.different) > 6 else "")
+        print(f"{category:24} {count.identical:5}/{count.strips:<6} {count.agreeing:5}/{count.records:<6}  {shown}")
+    numbers: dict[str, float] = {"not_run": not_run}
+    for mode in MODES:
+        chosen = [count for category, count in counts.items() if mode_of(category) == mode]
+        identical, strips, agreeing, records = totals(chosen)
+        print(f"{mode}: identical {identical}/{strips} metadata {agreeing}/{records}")
+        numbers |= {f"{mode}_identical": identical, f"{mode}_strips": strips, f"{mode}_metadata": agreeing, f"{mode}_records": records}
+    identical, strips, agreeing, records = totals(counts.values())
+    numbers |= {"identical": identical, "strips": strips, "metadata": agreeing, "records": records}
+    if json_path:
+        json_path.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    if not_run:
+        print(f"not run: {not_run} cases with overflow windows, offset mappings or other call arguments")
+    print(f"identical {identical}/{strips} metadata {agreeing}/{records}")
+    return 0
+
+
+def mode_of(category: str) -> str:
+    """The call mode of a category of cases."""
+    prefix = category.split(":")[0]
+    return prefix if prefix in MODES else "text"
+
+
+def totals(counts: Iterable[Count]) -> tuple[int, int, int, int]:
+    """Sums over categories."""
+    chosen = list(counts)
+    return (
+        sum(count.identical for count in chosen),
+        sum(count.strips for count in chosen),
+        sum(count.agreeing for count in chosen),
+        sum(count.records for count in chosen),
+    )
+
+
+def compare(case: dict[str, Any], recorded: dict[str, Any], expected: npt.NDArray[np.uint8], count: Count) -> None:
+    """Render one case and note what agrees."""
+    count.strips += 1
+    count.records += 1
+    given = tuple(case["input"]) if case["mode"] == "pair" else case["input"]
+    try:
+        renderer = renderer_for(case)
+        rendering = renderer(given)
+    except UserError as error:
+        count.different.append(f"{case['id']}({error})")
+        return
+    same_pixels = np.array_equal(full_strip(rendering, renderer), expected)
+    same_metadata = metadata(rendering, renderer) == {key: recorded[key] for key in ("num_text_patches", "sep_patches", "word_starts")}
+    count.identical += same_pixels
+    count.agreeing += same_metadata
+    if not (same_pixels and same_metadata):
+        count.different.append(case["id"] + ("" if same_pixels else "p") + ("" if same_metadata else "m"))
+
+
+def full_strip(rendering: Rendering, renderer: TextRenderer) -> npt.NDArray[np.uint8]:
+    """The strip at full length, as the original gives it."""
+    strip = rendering.strip()
+    padding = renderer.max_seq_length * renderer.patch_size - strip.shape[1]
+    return np.pad(strip, ((0, 0), (0, padding)), constant_values=255)
+
+
+def metadata(rendering: Rendering, renderer: TextRenderer) -> dict[str, Any]:
+    """Metadata in the original's units: separators in pixels."""
+    return {
+        "num_text_patches": rendering.num_text_patches,
+        "sep_patches": [patch * renderer.patch_size for patch in rendering.sep_patches],
+        "word_starts": rendering.word_starts,
+    }
+
+
+def renderer_for(case: dict[str, Any]) -> TextRenderer:
+    """A renderer with the fonts of the case: each font draws exactly the characters that the original drew with it."""
+    texts = [case["input"]] if case["mode"] == "text" else case["input"]
+    return make_renderer(json.dumps(case["params"]), json.dumps(case["font_runs"]), tuple(texts))
+
+
+@lru_cache(maxsize=64)
+def make_renderer(params: str, font_runs: str, texts: tuple[str, ...]) -> TextRenderer:
+    """See `renderer_for`; renderers are shared by cases with equal settings, fonts and texts."""
+    characters = characters_by_font(texts, json.loads(font_runs))
+    sources = []
+    for name, index in dict.fromkeys([MAIN_FONT, *characters]):
+        path = find_font(name)
+        if path is None:
+            raise UserError(f"font {name} is not on this machine")
+        own = characters.get((name, index), set())
+        sources.append(FontSource(path, index, AllBut(set().union(*characters.values()) - own)))
+    return TextRenderer(sources[0], fallback_fonts=sources[1:], config=RendererConfig(**json.loads(params)))
+
+
+class AllBut(frozenset[str]):
+    """The set of all characters except these."""
+
+    def __contains__(self, char: object) -> bool:
+        return not super().__contains__(char)
+
+
+def characters_by_font(texts: Sequence[str], runs: list[Any]) -> dict[tuple[str, int], set[str]]:
+    """Which characters each font drew. The runs are in visual order, text after text, so the texts are brought into it."""
+    visual = ""
+    for text in texts:
+        for start, end, level in visual_runs(levels(text)):
+            visual += text[start:end][::-1] if level % 2 else text[start:end]
+    drawn: dict[tuple[str, int], set[str]] = defaultdict(set)
+    position = 0
+    for name, index, _, _, length in (run for run in runs if run != "truncated"):
+        drawn[name, index].update(char for char in visual[position : position + length] if not char.isspace())
+        position += length
+    return drawn

@@ -1,0 +1,98 @@
+"""`pixel-lm render`: draw text as a strip and save the picture."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pixel_lm.errors import UserError
+
+if TYPE_CHECKING:
+    from pixel_lm.rendering import Rendering, TextRenderer
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the verb and its options."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "render",
+        help="draw text as a strip of patches and save it as PNG",
+        description="Draw text the way a pixel model sees it: a strip of square patches, wrapped into rows in the picture.",
+    )
+    parser.add_argument("text", nargs="?", help='the text; "-" reads standard input')
+    parser.add_argument("--file", type=Path, metavar="FILE", help="render the text of this UTF-8 file instead")
+    parser.add_argument("--pair", metavar="TEXT", help="second text, after a separator")
+    parser.add_argument("--words", action="store_true", help="start every word (split at spaces) on a new patch, as for tagging")
+    parser.add_argument("--output", "-o", type=Path, default=Path("strip.png"), metavar="PNG", help="picture to write (default: strip.png)")
+    parser.add_argument("--patches-per-row", type=int, default=40, metavar="N", help="wrap the strip after N patches (default: 40)")
+    parser.add_argument("--grid", action="store_true", help="draw the borders of the patches")
+    parser.add_argument("--scale", type=int, default=2, metavar="N", help="enlarge N times (default: 2)")
+    parser.add_argument("--renderer", metavar="DIR|NAME", help="use the renderer saved with this model (folder, or name on the hub)")
+    parser.add_argument("--font", type=Path, metavar="FILE", help="draw with this font, and with no other")
+    parser.add_argument(
+        "--max-seq-length", type=int, metavar="N", help="patches in a strip; longer text goes on in further strips (default: the renderer's, 529)"
+    )
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Render, save the picture and print what was drawn."""
+    from pixel_lm.rendering import patches_to_image
+
+    renderer = _renderer(args)
+    text = _text(args)
+    renderings = _render(args, renderer, text)
+    import numpy as np
+
+    patches = np.concatenate([rendering.patches for rendering in renderings])
+    image = patches_to_image(patches, args.patches_per_row, grid=args.grid, scale=args.scale)
+    try:
+        image.save(args.output, format="PNG")
+    except OSError as error:
+        raise UserError(f"cannot write {args.output}: {error.strerror or error}") from None
+    strips = f"{len(renderings)} strips, " if len(renderings) > 1 else ""
+    print(f"{args.output}: {strips}{len(patches)} patches, font {renderer.font_sources[0].path.name}")
+    unknown = "".join(rendering.unknown_glyphs for rendering in renderings)
+    if unknown:
+        shown = " ".join(f"U+{ord(char):04X}" for char in dict.fromkeys(unknown))
+        print(f"no font here draws {shown} ({len(unknown)} characters, shown as U+FFFD)", file=sys.stderr)
+    if args.words and len(renderings[0].word_starts or ()) - 1 < len(text.split()):
+        print(f"only the first {len(renderings[0].word_starts or ()) - 1} of {len(text.split())} words fit", file=sys.stderr)
+    return 0
+
+
+def _renderer(args: argparse.Namespace) -> TextRenderer:
+    from pixel_lm.rendering import TextRenderer
+
+    overrides = {} if args.max_seq_length is None else {"max_seq_length": args.max_seq_length}
+    if args.renderer:
+        return TextRenderer.from_pretrained(args.renderer, font=args.font, **overrides)
+    return TextRenderer(args.font, **overrides)
+
+
+def _text(args: argparse.Namespace) -> str:
+    if args.file is not None and args.text is not None:
+        raise UserError("give either a text or --file, not both")
+    if args.file is not None:
+        try:
+            return args.file.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"cannot read {args.file}: {error.strerror or error}") from None
+        except UnicodeDecodeError as error:
+            raise UserError(f"{args.file} is not UTF-8: byte {error.start} is {args.file.read_bytes()[error.start]:#04x}") from None
+    if args.text == "-":
+        return sys.stdin.read()
+    if args.text is None:
+        raise UserError('nothing to render: give a text, "-" for standard input, or --file')
+    return args.text
+
+
+def _render(args: argparse.Namespace, renderer: TextRenderer, text: str) -> list[Rendering]:
+    if args.words and args.pair is not None:
+        raise UserError("--words and --pair exclude each other")
+    if args.words:
+        return [renderer(text.split())]
+    if args.pair is not None:
+        return [renderer((text, args.pair))]
+    return [renderer(piece) for piece in renderer.split(text.rstrip("\n")) or [""]]

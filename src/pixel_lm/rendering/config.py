@@ -1,0 +1,82 @@
+"""The renderer's configuration and its file, `text_renderer_config.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixel_lm.errors import UserError
+from pixel_lm.rendering.profiles import get_profile
+
+__all__ = ["CONFIG_NAME", "RendererConfig"]
+
+CONFIG_NAME = "text_renderer_config.json"
+
+
+@dataclass(frozen=True)
+class RendererConfig:
+    """Settings that decide what a strip looks like, apart from the fonts.
+
+    The first five are those of the published files (Rust et al., 2023, appendix); unknown fields in a file are kept out.
+
+    Attributes:
+        font_size: in points.
+        dpi: dots per inch; the em is `font_size · dpi / 72` pixels.
+        pixels_per_patch: side of a patch and height of the strip, in pixels.
+        max_seq_length: number of patches of a strip, the final separator included.
+        rgb: three colour channels; grey otherwise.
+        profile: the rules for placing and drawing text (`pixel_lm.rendering.profiles`).
+    """
+
+    font_size: float = 8
+    dpi: float = 120
+    pixels_per_patch: int = 16
+    max_seq_length: int = 529
+    rgb: bool = False
+    profile: str = "pango"
+
+    def __post_init__(self) -> None:
+        if self.max_seq_length < 2:
+            raise UserError(f"max_seq_length must be at least 2 (a patch of text and a separator), not {self.max_seq_length}")
+        if self.pixels_per_patch < 4:
+            raise UserError(f"pixels_per_patch must be at least 4, not {self.pixels_per_patch}")
+        if not 1 <= self.pixel_size <= 1000:
+            raise UserError(f"font_size {self.font_size} at dpi {self.dpi} gives {self.pixel_size:g} pixels; use 1 to 1000")
+        if self.rgb:
+            raise UserError("rgb=True is not available yet: strips are grey (colour differs for emoji only)")
+        get_profile(self.profile)
+
+    @property
+    def pixel_size(self) -> float:
+        """Size of the em in pixels."""
+        return self.font_size * self.dpi / 72
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any], origin: str) -> RendererConfig:
+        """Take the known fields of a configuration file named `origin`; `UserError` if one has a wrong type."""
+        known: dict[str, Any] = {}
+        for field in dataclasses.fields(cls):
+            if field.name in values:
+                value = values[field.name]
+                wanted = type(field.default)
+                numeric = isinstance(value, int | float) and not isinstance(value, bool)
+                if not (numeric if wanted in (int, float) and field.name != "rgb" else isinstance(value, wanted)):
+                    raise UserError(f"{origin}: {field.name} must be {wanted.__name__}, not {value!r}")
+                known[field.name] = value
+        return cls(**known)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The JSON object in a configuration file; `UserError` if it is missing or malformed."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist; a renderer's folder holds a {CONFIG_NAME} and its font") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold a JSON object")
+    return values

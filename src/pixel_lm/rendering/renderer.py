@@ -1,0 +1,445 @@
+"""`TextRenderer`: text, pairs of texts and lists of words → patches."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pixel_lm.errors import UserError
+from pixel_lm.rendering.config import CONFIG_NAME, RendererConfig, read_config
+from pixel_lm.rendering.discovery import default_fonts, find_font
+from pixel_lm.rendering.fonts import Font, FontSource
+from pixel_lm.rendering.itemize import cluster_starts
+from pixel_lm.rendering.profiles import get_profile
+from pixel_lm.rendering.result import Rendering, pad_patches
+from pixel_lm.rendering.typesetting import Line, Typesetter, over
+
+__all__ = ["RenderInput", "TextRenderer"]
+
+logger = logging.getLogger(__name__)
+
+RenderInput = str | tuple[str, str] | list[str]
+
+# Changes whenever the same text, fonts and configuration would give other pixels; part of every fingerprint.
+RENDERING_VERSION = 1
+FALLBACK_FOLDER = "fonts"
+
+_LINE_BREAKS = "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
+_NOT_PLAIN = re.compile(f"[{_LINE_BREAKS}\ud800-\udfff]")
+_TO_SPACE = str.maketrans(_LINE_BREAKS, " " * len(_LINE_BREAKS))
+_WORDS = re.compile(r" *[^ ]+ *| +")
+
+
+class TextRenderer:
+    """Renders text as a strip of square patches.
+
+    Call it with a string, a pair (tuple) of strings, or a list of words, each of which then begins a new patch:
+
+    >>> renderer = TextRenderer()
+    >>> renderer("Any script: ไทย, العربية, 日本語").patches.shape
+    (19, 16, 16)
+
+    Instances are immutable, can be pickled (fonts are reopened, drawn words forgotten), shared by threads and used in forked
+    workers.
+
+    Args:
+        font: main font file; None: the first that `discovery.default_fonts` finds.
+        fallback_fonts: fonts for what the main font lacks, in order of preference; None: those found on this machine if
+            `font` is None too, else none.
+        config: settings; keyword arguments override its fields.
+
+    Raises:
+        UserError: a font is missing or no font, or a setting is impossible.
+    """
+
+    def __init__(
+        self,
+        font: str | Path | FontSource | None = None,
+        *,
+        fallback_fonts: Sequence[str | Path | FontSource] | None = None,
+        config: RendererConfig | None = None,
+        **overrides: Any,
+    ) -> None:
+        self.config = _override(config or RendererConfig(), overrides)
+        if font is None:
+            main, found = default_fonts()
+            fallback_fonts = found if fallback_fonts is None else fallback_fonts
+        else:
+            main = _as_source(font)
+        self.font_sources: tuple[FontSource, ...] = (main, *map(_as_source, fallback_fonts or ()))
+        for source in self.font_sources:
+            source.check()
+        self._typesetter = self._new_typesetter()
+
+    def _new_typesetter(self) -> Typesetter:
+        config = self.config
+        fonts = [Font(source, config.pixel_size) for source in self.font_sources]
+        return Typesetter(fonts, get_profile(config.profile), config.pixels_per_patch)
+
+    # -- properties --------------------------------------------------------------------------------------------------
+
+    @property
+    def max_seq_length(self) -> int:
+        """Number of patches that a rendering has at most, the final separator included."""
+        return self.config.max_seq_length
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch in pixels."""
+        return self.config.pixels_per_patch
+
+    def with_max_seq_length(self, max_seq_length: int) -> TextRenderer:
+        """The same renderer for another length; both share the fonts and the words drawn so far."""
+        other = object.__new__(TextRenderer)
+        other.config = _override(self.config, {"max_seq_length": max_seq_length})
+        other.font_sources = self.font_sources
+        other._typesetter = self._typesetter
+        return other
+
+    def fingerprint(self) -> str:
+        """Hexadecimal digest of all that decides the pixels: settings, font files, version of the drawing code."""
+        identity = [RENDERING_VERSION, dataclasses.asdict(self.config)]
+        identity += [(source.sha256, source.index) for source in self.font_sources]
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    def __repr__(self) -> str:
+        return f"TextRenderer({self.font_sources[0].path.name!r}, {len(self.font_sources) - 1} fallback fonts, {self.config})"
+
+    # -- rendering ---------------------------------------------------------------------------------------------------
+
+    def __call__(self, text: RenderInput) -> Rendering:
+        """Render a string, a pair (tuple) of strings or a list of words.
+
+        What does not fit in `max_seq_length` patches is cut off at the last but one patch; `split` cuts texts beforehand, and
+        for word lists `word_starts` tells how many words there are.
+
+        Raises:
+            UserError: the input is none of these, or holds a lone surrogate.
+        """
+        if isinstance(text, str):
+            return self._render_text(text)
+        if isinstance(text, tuple) and len(text) == 2:
+            return self._render_pair(*text)
+        if isinstance(text, list):
+            return self._render_words(text)
+        raise UserError(
+            f"cannot render {type(text).__name__} {text!r:.60}: give a string, a tuple of two strings or a list of words"
+        )
+
+    def batch(self, texts: Iterable[RenderInput], *, return_tensors: str | None = None) -> Any:
+        """Render several inputs.
+
+        Args:
+            texts: inputs of any kind, mixed as you like.
+            return_tensors: None for a list of `Rendering`; "np" or "pt" for a dictionary of arrays or tensors padded to the
+                longest: `pixel_values` uint8 (batch, length, patch_size²), `attention_mask` int64 (batch, length).
+        """
+        renderings = [self(text) for text in texts]
+        if return_tensors is None:
+            return renderings
+        pixel_values, attention_mask = pad_patches(renderings)
+        if return_tensors == "np":
+            return {"pixel_values": pixel_values, "attention_mask": attention_mask}
+        if return_tensors == "pt":
+            import torch
+
+            return {"pixel_values": torch.from_numpy(pixel_values), "attention_mask": torch.from_numpy(attention_mask)}
+        raise UserError(f'return_tensors must be None, "np" or "pt", not {return_tensors!r}')
+
+    def _render_text(self, text: str) -> Rendering:
+        line = self._line(text)
+        indent = self._typesetter.profile.indent
+        end = self._patch_boundary(indent + line.width + indent)
+        return self._compose([(indent, line)], [end])
+
+    def _render_pair(self, first: str, second: str) -> Rendering:
+        indent = self._typesetter.profile.indent
+        first_line, second_line = self._line(first), self._line(second)
+        middle = self._patch_boundary(indent + first_line.width + indent)
+        start = middle + self.patch_size + indent
+        end = self._patch_boundary(start + second_line.width + indent)
+        return self._compose([(indent, first_line), (start, second_line)], [middle, end])
+
+    def _render_words(self, words: list[str]) -> Rendering:
+        indent = self._typesetter.profile.indent
+        last_patch = self._strip_width - self.patch_size
+        x = indent
+        lines: list[tuple[int, Line]] = []
+        starts = [0]
+        for index, word in enumerate(words):
+            is_last = index == len(words) - 1
+            line = self._line(word if is_last else word + " ")
+            lines.append((x, line))
+            x = self._patch_boundary(x + line.width + (indent if is_last else 0))
+            starts.append(x // self.patch_size)
+            if x == last_patch:
+                break
+        if not words:
+            x = self._patch_boundary(x)
+        return self._compose(lines, [x], starts if words else [x // self.patch_size])
+
+    @property
+    def _strip_width(self) -> int:
+        return self.max_seq_length * self.patch_size
+
+    def _patch_boundary(self, x: int) -> int:
+        """The next patch boundary at or after x, leaving a patch for the separator."""
+        return min(-(-x // self.patch_size) * self.patch_size, self._strip_width - self.patch_size)
+
+    def _line(self, text: str) -> Line:
+        if not isinstance(text, str):
+            raise UserError(f"cannot render {type(text).__name__} {text!r:.60}: pairs and word lists hold strings")
+        return self._typesetter.line(_clean(text))
+
+    def _compose(self, lines: list[tuple[int, Line]], separators: list[int], word_starts: list[int] | None = None) -> Rendering:
+        """Put lines at their x on a strip that ends with the last separator; all positions in pixels."""
+        height = self.patch_size
+        blank = b"\xff" * height
+        end = separators[-1]
+        if all(not (line.left or line.right) for _, line in lines):
+            parts: list[bytes] = []
+            filled = 0
+            for x, line in lines:
+                parts += (blank * (x - filled), line.columns)
+                filled = x + line.width
+            parts.append(blank * (end - filled))
+            strip = b"".join(parts)[: end * height] + b"\0" * (height * height)
+        else:
+            strip = self._compose_overhanging(lines, end)
+        # patches lie one after the other, columns first: (patches, columns, rows) -> (patches, rows, columns)
+        patches = np.frombuffer(strip, np.uint8).reshape(-1, height, height).transpose(0, 2, 1)
+        if len(separators) > 1:
+            patches = patches.copy()
+            patches[[x // height for x in separators]] = 0
+        return Rendering(
+            patches=patches,
+            num_text_patches=end // height,
+            sep_patches=[x // height for x in separators],
+            word_starts=word_starts,
+            unknown_glyphs="".join(line.unknown for _, line in lines),
+        )
+
+    def _compose_overhanging(self, lines: list[tuple[int, Line]], end: int) -> bytes:
+        """As `_compose`, for lines whose ink leaves its place: drawn one over the other."""
+        height = self.patch_size
+        canvas = np.zeros((end + height, height), np.uint8)  # (columns, rows), 255 = ink
+        for x, line in lines:
+            ink = ~np.frombuffer(line.columns, np.uint8).reshape(-1, height)
+            first = x - line.left
+            ink = ink[max(0, -first) : max(0, end - first)]
+            target = canvas[max(0, first) : max(0, first) + len(ink)]
+            target[:] = over(ink, target)
+        canvas[end:] = 255
+        return (~canvas).tobytes()
+
+    # -- measuring and cutting ---------------------------------------------------------------------------------------
+
+    def num_patches(self, text: str) -> int:
+        """Patches that a single text needs, the final separator included, however long it is."""
+        return -(-(self._line(text).width + 2 * self._typesetter.profile.indent) // self.patch_size) + 1
+
+    def split(self, text: str) -> list[str]:
+        """Cut a text into pieces that fit: none is clipped, nothing is lost, `"".join(pieces) == text`.
+
+        Each piece is as long as it can be and ends after a space where there is one, else between grapheme clusters. (A
+        cluster wider than a whole strip stands alone and is clipped.)
+        """
+        limit = self._strip_width - self.patch_size - 2 * self._typesetter.profile.indent
+        words = _WORDS.findall(text)
+        widths = [self._line(word).width for word in words]
+        pieces: list[str] = []
+        first = 0
+        while first < len(words):
+            last, total = first, 0
+            while last < len(words) and total + widths[last] <= limit:
+                total += widths[last]
+                last += 1
+            # Words measured one by one may differ a little from the whole (digits take their script from the context).
+            while last > first and self._line("".join(words[first:last])).width > limit:
+                last -= 1
+            if last == first:  # a word longer than a strip
+                head = self._longest_prefix(words[first], limit)
+                pieces.append(words[first][:head])
+                words[first] = words[first][head:]
+                widths[first] = self._line(words[first]).width if words[first] else 0
+                first += not words[first]
+            else:
+                pieces.append("".join(words[first:last]))
+                first = last
+        return pieces
+
+    def _longest_prefix(self, word: str, limit: int) -> int:
+        """Length of the longest prefix of whole grapheme clusters that is at most `limit` pixels wide; at least one cluster."""
+        cleaned = _clean(word)
+        window = 2 * limit
+        while True:
+            ends = [*cluster_starts(cleaned[:window])[1:], min(window, len(cleaned))]
+            low, high = 0, len(ends) - 1  # the answer is ends[low] at least
+            while low < high:
+                middle = (low + high + 1) // 2
+                if self._typesetter.width(cleaned[: ends[middle]]) <= limit:
+                    low = middle
+                else:
+                    high = middle - 1
+            if low < len(ends) - 1 or window >= len(cleaned):
+                return ends[low]
+            window *= 2
+
+    # -- saving and loading ------------------------------------------------------------------------------------------
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write `text_renderer_config.json` and the font files into a folder, so that it renders the same anywhere.
+
+        The main font lies beside the configuration, as in published checkpoints; fallback fonts in the folder `fonts`.
+        """
+        directory = Path(directory)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            files = [_copy_font(self.font_sources[0].path, directory)]
+            if len(self.font_sources) > 1:
+                (directory / FALLBACK_FOLDER).mkdir(exist_ok=True)
+                files += [_copy_font(source.path, directory / FALLBACK_FOLDER) for source in self.font_sources[1:]]
+        except OSError as error:
+            raise UserError(f"cannot write the renderer to {directory}: {error.strerror or error}") from None
+        main, *fallbacks = self.font_sources
+        values: dict[str, Any] = {
+            **dataclasses.asdict(self.config),
+            "font_file": files[0],
+            "font_index": main.index,
+            "font_sha256": main.sha256,
+            "text_renderer_type": type(self).__name__,
+            "fallback_fonts": [
+                {"file": f"{FALLBACK_FOLDER}/{name}", "index": source.index, "sha256": source.sha256}
+                for name, source in zip(files[1:], fallbacks, strict=True)
+            ],
+        }
+        text = json.dumps(values, indent=2, sort_keys=True) + "\n"
+        (directory / CONFIG_NAME).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        font: str | Path | FontSource | None = None,
+        fallback_fonts: Sequence[str | Path | FontSource] | None = None,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        token: str | bool | None = None,
+        **overrides: Any,
+    ) -> TextRenderer:
+        """Load a renderer from a folder, a configuration file or a repository on the hub.
+
+        Args:
+            name_or_path: folder with `text_renderer_config.json`, the file itself, or a name on the hub.
+            font: draw with this font instead of the stored one.
+            fallback_fonts: use these instead of the stored ones. A published configuration names none; then the fonts of
+                this machine serve, as they did in the original.
+            revision, cache_dir, local_files_only, token: passed to the hub.
+            overrides: fields of `RendererConfig` to change, for instance `max_seq_length`.
+
+        Raises:
+            UserError: configuration or font are missing or malformed, or a font file is not the one that was saved.
+        """
+        hub = {"revision": revision, "cache_dir": cache_dir, "local_files_only": local_files_only, "token": token}
+        folder = _Folder(name_or_path, hub)
+        values = read_config(folder.config_file)
+        config = _override(RendererConfig.from_dict(values, str(folder.config_file)), overrides)
+        if font is None:
+            font = folder.font(values.get("font_file"), values.get("font_index", 0), values.get("font_sha256"))
+        if fallback_fonts is None:
+            stored = values.get("fallback_fonts")
+            if stored is None:
+                fallback_fonts = default_fonts()[1]
+            else:
+                fallback_fonts = [folder.font(entry["file"], entry["index"], entry["sha256"]) for entry in stored]
+        return cls(font, fallback_fonts=fallback_fonts, config=config)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"config": self.config, "font_sources": self.font_sources}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._typesetter = self._new_typesetter()
+
+
+class _Folder:
+    """Where a saved renderer lies: a folder on disk or a repository on the hub."""
+
+    def __init__(self, name_or_path: str | Path, hub: dict[str, Any]) -> None:
+        self.name = str(name_or_path)
+        self.hub = hub
+        path = Path(name_or_path)
+        self.directory = path if path.is_dir() else path.parent if path.is_file() else None
+        if self.directory is None and (path.is_absolute() or self.name.count("/") > 1 or self.name.startswith(".")):
+            raise UserError(f"{path} does not exist; expected a folder with a {CONFIG_NAME}")
+        self.config_file = path if path.is_file() else self._file(CONFIG_NAME)
+
+    def _file(self, file_name: str) -> Path:
+        if self.directory is not None:
+            return self.directory / file_name
+        import huggingface_hub
+
+        try:
+            return Path(huggingface_hub.hf_hub_download(self.name, file_name, **self.hub))
+        except Exception as error:
+            raise UserError(f"{self.name} is neither a folder here nor reachable on the hub ({file_name}: {error})") from None
+
+    def font(self, file_name: Any, index: int, sha256: str | None) -> FontSource:
+        """The stored font; if the folder lacks it, one of the same name and content on this machine."""
+        if not isinstance(file_name, str) or Path(file_name).is_absolute() or ".." in Path(file_name).parts:
+            raise UserError(f"{self.config_file}: font file {file_name!r} must be a name relative to the folder")
+        path = self._file(file_name)
+        if not path.is_file():
+            elsewhere = find_font(Path(file_name).name)
+            if elsewhere is None:
+                raise UserError(f"{self.config_file} needs the font {file_name}, which is neither beside it nor on this machine")
+            if sha256 is None:
+                logger.warning("%s lacks its font %s; drawing with %s, which may differ", self.name, file_name, elsewhere)
+            path = elsewhere
+        source = FontSource(path, index)
+        source.check()
+        if sha256 is not None and source.sha256 != sha256:
+            raise UserError(f"{path} is not the font that was saved with {self.name} (SHA-256 {source.sha256}, expected {sha256})")
+        return source
+
+
+def _override(config: RendererConfig, overrides: dict[str, Any]) -> RendererConfig:
+    names = [field.name for field in dataclasses.fields(RendererConfig)]
+    for name in overrides:
+        if name not in names:
+            raise UserError(f"TextRenderer has no option {name!r}; there are: {', '.join(names)}")
+    return dataclasses.replace(config, **overrides)
+
+
+def _as_source(font: str | Path | FontSource) -> FontSource:
+    return font if isinstance(font, FontSource) else FontSource(Path(font))
+
+
+def _copy_font(path: Path, directory: Path) -> str:
+    target = directory / path.name
+    if not (target.exists() and target.samefile(path)):
+        shutil.copyfile(path, target)
+    return path.name
+
+
+def _clean(text: str) -> str:
+    """Line breaks and tabs become spaces, one for one. Raises `UserError` for a lone surrogate."""
+    match = _NOT_PLAIN.search(text)
+    if match is None:
+        return text
+    text = text.translate(_TO_SPACE)
+    for index, char in enumerate(text):
+        if "\ud800" <= char <= "\udfff":
+            raise UserError(f"character {index} of the text is a lone surrogate (U+{ord(char):04X}): the text was decoded wrongly")
+    return text

@@ -1,0 +1,430 @@
+"""Text → one line of ink.
+
+`Typesetter.line` is the whole pipeline for one line: bidi levels and script runs (`itemize`), a font for every character,
+shaping, rasterising. Its result is *column-major*: `patch_size` bytes per pixel column, so that lines are concatenated like
+strings and patch *i* of a strip is a slice of bytes.
+
+What makes it fast is that words repeat. In nearly every font a word is shaped the same wherever it stands, so a token (a word
+with the spaces after it) is drawn once and remembered; a line is then one `bytes.join`. HarfBuzz itself says where this does
+not hold (a glyph that is unsafe to break before), and ink that leaves its token is found when the token is drawn: such tokens
+and lines take the slower way over whole runs. The result is the same either way.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import uharfbuzz as hb
+from fontTools.unicodedata import script
+
+from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
+from pixel_lm.rendering.itemize import Item, items
+from pixel_lm.rendering.profiles import Profile
+
+__all__ = ["Line", "Typesetter"]
+
+# A token: a word and the spaces after it; the first one of an item also takes the spaces before it.
+_TOKEN = re.compile(" *[^ ]+ *")
+_FIRST_LETTER = re.compile(r"[^\W\d_]")
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+# HarfBuzz looks at this many characters on either side of what it shapes.
+_CONTEXT = 5
+# What a remembered token costs beside its ink: the key, two dictionary entries, the objects.
+_ENTRY_BYTES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Ink of one line, column-major.
+
+    Attributes:
+        columns: `patch_size` bytes per pixel column from left to right, 255 = no ink, 0 = full ink.
+        width: sum of the advances in pixels. Without overhang `columns` has this many columns.
+        left, right: columns of ink before the origin and beyond `width` (both 0 for nearly every line).
+        ascent, descent: of the fonts that take part, in pixels; they decide where the baseline lies.
+        unknown: characters for which no font has a glyph, in order of appearance.
+    """
+
+    columns: bytes
+    width: int
+    left: int
+    right: int
+    ascent: int
+    descent: int
+    unknown: str = ""
+
+
+class _Run(NamedTuple):
+    """Consecutive characters of one item drawn with one font (None: spaces only, the main font)."""
+
+    start: int
+    end: int
+    font: Font
+
+
+@dataclass(frozen=True, slots=True)
+class _Glyphs:
+    """Shaped glyphs of one run in visual order: parallel lists, offsets in 1/1024 pixel, advances in whole pixels."""
+
+    font: Font
+    ids: list[int]
+    clusters: list[int]
+    advances: list[int]
+    x_offsets: list[int]
+    y_offsets: list[int]
+
+
+class _Table:
+    """Tokens drawn so far in one context: script, direction and the ascent and descent of the line.
+
+    `plain` holds the tokens of the fast path, which need nothing but their columns: left to right, no overhang, nothing
+    unknown. `lines` holds all; None stands for a token whose shape depends on what comes before it.
+    """
+
+    __slots__ = ("lines", "metrics", "plain")
+
+    def __init__(self, metrics: tuple[int, int]) -> None:
+        self.metrics = metrics
+        self.plain: dict[str, bytes] = {}
+        self.lines: dict[str, Line | None] = {}
+
+
+@lru_cache(maxsize=1 << 16)
+def _follows_font(char: str) -> bool:
+    """Whether a character never chooses a font but takes that of its neighbour: spaces, controls, format characters,
+    variation selectors (the rule of Pango's itemiser)."""
+    category = unicodedata.category(char)
+    return category in ("Cc", "Cf", "Cs", "Zl", "Zp") or (category == "Zs" and char != "\u1680") or _is_variation_selector(char)
+
+
+def _is_variation_selector(char: str) -> bool:
+    return "\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef"
+
+
+@lru_cache(maxsize=1 << 16)
+def _starts_token(char: str) -> bool:
+    """Whether a token may begin with this character: shaping it must not depend on what stands before."""
+    return unicodedata.category(char)[0] not in "MCZ" and not _is_variation_selector(char)
+
+
+class Typesetter:
+    """Draws lines of text with an ordered list of fonts under the rules of one profile.
+
+    Thread-safe; caches are bounded by `cache_bytes`.
+
+    Args:
+        fonts: the main font and its fallbacks; the first that covers a character draws it.
+        profile: the measured rules of a rendering backend.
+        height: rows of the strip in pixels, that is the side of a patch.
+        cache_bytes: bound on the memory for the ink of remembered words; when it is reached, they are forgotten.
+    """
+
+    def __init__(self, fonts: Sequence[Font], profile: Profile, height: int, cache_bytes: int = 256 << 20) -> None:
+        self.fonts = list(fonts)
+        self.profile = profile
+        self.height = height
+        self.cache_bytes = cache_bytes
+        self._font_of: dict[str, Font | None] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Empty the cache of drawn words."""
+        self._lock = threading.Lock()
+        self._tables: dict[tuple[str, bool, tuple[int, int]], _Table] = {}
+        self._table_of_letter: dict[str, _Table | None] = {}
+        self._cached_bytes = 0
+
+    # -- a line ------------------------------------------------------------------------------------------------------
+
+    def line(self, text: str, base_level: int | None = None) -> Line:
+        """Typeset `text` as one line.
+
+        Args:
+            text: no line breaks (they would be drawn as unknown characters).
+            base_level: 0 left to right, 1 right to left, None: as the first strong character says.
+        """
+        line = self._plain_line(text) if base_level != 1 else None
+        return line or self._token_line(text, base_level)
+
+    def _plain_line(self, text: str) -> Line | None:
+        """The fast path: every token is known, of one script and left to right. None where that is not so."""
+        letter = _FIRST_LETTER.search(text)
+        table = self._table_of_letter.get(letter.group()) if letter else None
+        if table is None:
+            return None
+        tokens = [word + " " for word in text.split(" ")]
+        tokens[-1] = tokens[-1][:-1]
+        try:
+            columns = b"".join([table.plain[token] for token in tokens if token])
+        except KeyError:
+            return None
+        return Line(columns, len(columns) // self.height, 0, 0, *table.metrics)
+
+    def _token_line(self, text: str, base_level: int | None) -> Line:
+        """Typeset token by token in visual order, drawing the tokens that are new."""
+        metrics = self._metrics(text)
+        pieces: list[Line] = []
+        line_items = items(text, base_level)
+        for item in _visual_order(line_items):
+            table = self._table(item.script, item.level % 2 == 1, metrics)
+            drawn: list[Line] = []
+            for token in _tokens(text[item.start : item.end]):
+                try:
+                    line = table.lines[token]
+                except KeyError:
+                    line = self._remember(table, item, token)
+                if line is None:
+                    return self.whole_line(text, base_level)
+                drawn.append(line)
+            pieces.extend(reversed(drawn) if item.level % 2 else drawn)
+        if len(line_items) == 1:
+            self._note_letter(text, item, table)
+        line = self._join(pieces, metrics)
+        return line or self.whole_line(text, base_level)
+
+    def whole_line(self, text: str, base_level: int | None = None) -> Line:
+        """The same as `line`, but shaped over whole runs and without the cache: slow, and right by construction."""
+        glyphs: list[_Glyphs] = []
+        unknown = ""
+        for item in _visual_order(items(text, base_level)):
+            shaped, missing = self._shape(text, item.start, item.end, item)
+            glyphs.extend(shaped)
+            unknown += missing
+        return self._draw(glyphs, self._metrics(text), unknown)
+
+    def width(self, text: str) -> int:
+        """Width of a line in pixels; nothing is drawn or remembered."""
+        return sum(sum(run.advances) for item in items(text) for run in self._shape(text, item.start, item.end, item)[0])
+
+    # -- fonts -------------------------------------------------------------------------------------------------------
+
+    def font_of(self, char: str) -> Font | None:
+        """The first font that covers the character, or None."""
+        try:
+            return self._font_of[char]
+        except KeyError:
+            font = self._font_of[char] = next((font for font in self.fonts if font.covers(char)), None)
+            return font
+
+    def _metrics(self, text: str) -> tuple[int, int]:
+        """Ascent and descent of the line: the largest of all fonts that take part."""
+        fonts = {self.font_of(char) for char in set(text) if not _follows_font(char)}
+        metrics = [font.metrics for font in fonts if font is not None]
+        if not metrics or None in fonts:
+            metrics.append(self.fonts[0].metrics)
+        return max(ascent for ascent, _ in metrics), max(descent for _, descent in metrics)
+
+    def _runs(self, text: str, start: int, end: int) -> Iterator[_Run]:
+        """Split characters `start:end` by font. Spaces and the like join the run before them, at the start the one after."""
+        font: Font | None = None
+        run_start = start
+        for i in range(start, end):
+            if _follows_font(text[i]):
+                continue
+            chosen = self.font_of(text[i]) or self.fonts[0]
+            if font is not None and chosen is not font:
+                yield _Run(run_start, i, font)
+                run_start = i
+            font = chosen
+        if start < end:
+            yield _Run(run_start, end, font or self.fonts[0])
+
+    # -- shaping -----------------------------------------------------------------------------------------------------
+
+    def _shape(self, text: str, start: int, end: int, item: Item) -> tuple[list[_Glyphs], str]:
+        """Shape characters `start:end`, which lie in `item`; glyphs in visual order, and the characters without a glyph."""
+        unknown = ""
+        glyphs = []
+        for run in self._runs(text, start, end):
+            missing = [i for i in range(run.start, run.end) if self._is_unknown(text[i])]
+            if missing:
+                unknown += "".join(text[i] for i in missing)
+                text = "".join(_REPLACEMENT if i in missing else char for i, char in enumerate(text))
+            glyphs.append(self._shape_run(text, run, item))
+        if item.level % 2:
+            glyphs.reverse()
+        return glyphs, unknown
+
+    def _is_unknown(self, char: str) -> bool:
+        if char <= "~":
+            return char < " "
+        if _follows_font(char):
+            return unicodedata.category(char) in ("Cc", "Cs")
+        return self.font_of(char) is None
+
+    def _shape_run(self, text: str, run: _Run, item: Item) -> _Glyphs:
+        first = max(0, run.start - _CONTEXT)
+        buffer = hb.Buffer()
+        buffer.add_str(text[first : run.end + _CONTEXT], run.start - first, run.end - run.start)
+        buffer.direction = "rtl" if item.level % 2 else "ltr"
+        buffer.script = item.script
+        hb.shape(run.font.hb_font, buffer)
+        infos = buffer.glyph_infos
+        positions = [position.position for position in buffer.glyph_positions]
+        half = UNITS_PER_PIXEL // 2
+        return _Glyphs(
+            font=run.font,
+            ids=[info.codepoint for info in infos],
+            clusters=[info.cluster + first for info in infos],
+            advances=[(position[2] + half) >> 10 for position in positions],
+            x_offsets=[position[0] for position in positions],
+            y_offsets=[position[1] for position in positions],
+        )
+
+    def _depends_on_space(self, token: str, item: Item) -> bool:
+        """Whether the token is shaped differently after a space than on its own."""
+        run = next(self._runs(token, 0, len(token)))
+        buffer = hb.Buffer()
+        buffer.add_str(" " + token[run.start : run.end])
+        buffer.direction = "rtl" if item.level % 2 else "ltr"
+        buffer.script = item.script
+        hb.shape(run.font.hb_font, buffer)
+        flags = [info.flags for info in buffer.glyph_infos if info.cluster == 1]
+        return not flags or any(flag & hb.GlyphFlags.UNSAFE_TO_BREAK for flag in flags)
+
+    # -- drawing -----------------------------------------------------------------------------------------------------
+
+    def _draw(self, runs: Sequence[_Glyphs], metrics: tuple[int, int], unknown: str) -> Line:
+        """Rasterise shaped runs, given from left to right, on the baseline of a line with these metrics."""
+        baseline = self.profile.baseline(*metrics, self.height)
+        pen = left = right = 0
+        boxes: list[list[tuple[int, int, npt.NDArray[np.uint8]]]] = []
+        half = UNITS_PER_PIXEL // 2
+        for run in runs:
+            boxes.append([])
+            for glyph_id, advance, x_offset, y_offset in zip(
+                run.ids, run.advances, run.x_offsets, run.y_offsets, strict=True
+            ):
+                glyph = run.font.glyph(glyph_id)
+                if glyph.alpha.size:
+                    x = pen + ((x_offset + half) >> 10) + glyph.left
+                    y = math.floor(baseline - y_offset / UNITS_PER_PIXEL + 0.5) - glyph.top
+                    boxes[-1].append((x, y, glyph.alpha))
+                    left = min(left, x)
+                    right = max(right, x + len(glyph.alpha))
+                pen += advance
+        width = max(pen, 0)
+        canvas = np.zeros((max(right, width) - left, self.height), np.uint8)  # (columns, rows)
+        for run_boxes in boxes:
+            ink = canvas if len(boxes) == 1 else np.zeros_like(canvas)
+            for x, y, alpha in run_boxes:
+                add_ink(ink, x - left, y, alpha)
+            if ink is not canvas:
+                canvas = over(ink, canvas)
+        return Line((~canvas).tobytes(), width, -left, max(right - width, 0), *metrics, unknown)
+
+    def _join(self, pieces: Sequence[Line], metrics: tuple[int, int]) -> Line | None:
+        """Set pieces side by side. None if ink that leaves its piece meets other ink: then it matters which is drawn how."""
+        width = sum(piece.width for piece in pieces)
+        unknown = "".join(piece.unknown for piece in pieces)
+        if not any(piece.left or piece.right for piece in pieces):
+            return Line(b"".join([piece.columns for piece in pieces]), width, 0, 0, *metrics, unknown)
+        pen = left = right = 0
+        for piece in pieces:
+            left = min(left, pen - piece.left)
+            pen += piece.width
+            right = max(right, pen + piece.right)
+        canvas = np.full((max(right, width) - left, self.height), 255, np.uint8)  # (columns, rows)
+        pen = -left
+        for piece in pieces:
+            columns = np.frombuffer(piece.columns, np.uint8).reshape(-1, self.height)
+            target = canvas[pen - piece.left : pen - piece.left + len(columns)]
+            if ((target != 255) & (columns != 255)).any():
+                return None
+            np.minimum(target, columns, out=target)
+            pen += piece.width
+        return Line(canvas.tobytes(), width, -left, max(right - width, 0), *metrics, unknown)
+
+    # -- the cache ---------------------------------------------------------------------------------------------------
+
+    def _table(self, script: str, rtl: bool, metrics: tuple[int, int]) -> _Table:
+        key = (script, rtl, metrics)
+        table = self._tables.get(key)
+        if table is None:
+            table = self._tables.setdefault(key, _Table(metrics))
+        return table
+
+    def _note_letter(self, text: str, item: Item, table: _Table) -> None:
+        """After a line of one item: lines whose first letter is the same one may be looked up in this table straight away."""
+        letter = _FIRST_LETTER.search(text)
+        if letter and item.level == 0 and script(letter.group()) == item.script:
+            font = self.font_of(letter.group())
+            if font and font.metrics == table.metrics:
+                self._table_of_letter[letter.group()] = table
+
+    def _remember(self, table: _Table, item: Item, token: str) -> Line | None:
+        """Draw a token that was not seen before in the table's context."""
+        line: Line | None = None
+        if token[0] == " " or not self._depends_on_space(token, item):
+            glyphs, unknown = self._shape(token, 0, len(token), item)
+            line = self._draw(glyphs, table.metrics, unknown)
+        with self._lock:
+            self._cached_bytes += _ENTRY_BYTES + (len(line.columns) if line else 0)
+            if self._cached_bytes > self.cache_bytes:
+                self._cached_bytes = 0
+                for full in self._tables.values():
+                    full.plain.clear()
+                    full.lines.clear()
+            table.lines[token] = line
+            if line and not (line.left or line.right or line.unknown) and item.level == 0 and _is_plain(token):
+                table.plain[token] = line.columns
+        return line
+
+
+def add_ink(canvas: npt.NDArray[np.uint8], x: int, y: int, alpha: npt.NDArray[np.uint8]) -> None:
+    """Add coverage `alpha` (columns, rows) to `canvas` (columns, rows) at column x, row y, saturating; what lies outside is lost."""
+    x0, y0 = max(x, 0), max(y, 0)
+    x1, y1 = min(x + alpha.shape[0], canvas.shape[0]), min(y + alpha.shape[1], canvas.shape[1])
+    if x0 < x1 and y0 < y1:
+        target = canvas[x0:x1, y0:y1]
+        target += np.minimum(alpha[x0 - x : x1 - x, y0 - y : y1 - y], 255 - target)
+
+
+def over(source: npt.NDArray[np.uint8], destination: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Porter-Duff OVER of two coverages, with the rounding of pixman: s + d·(255 − s)/255."""
+    product = destination.astype(np.uint16) * (255 - source) + 128
+    return source + ((product + (product >> 8)) >> 8).astype(np.uint8)
+
+
+def _tokens(text: str) -> list[str]:
+    """Cut the text of one item where shaping may start anew; the pieces concatenate to the text."""
+    tokens: list[str] = []
+    for token in _TOKEN.findall(text) or [text]:
+        if tokens and not _starts_token(token[0]):
+            tokens[-1] += token
+        else:
+            tokens.append(token)
+    return tokens
+
+
+def _is_plain(token: str) -> bool:
+    return token[0] != " " and (token.isascii() or not any(map(_is_format, token)))
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_format(char: str) -> bool:
+    return char != " " and _follows_font(char)
+
+
+def _visual_order(line_items: Sequence[Item]) -> list[Item]:
+    """Items from left to right (UAX #9, rule L2)."""
+    ordered = list(line_items)
+    levels = [item.level for item in ordered]
+    for level in range(max(levels, default=0), 0, -1):
+        start = 0
+        while start < len(ordered):
+            end = start
+            while end < len(ordered) and ordered[end].level >= level:
+                end += 1
+            ordered[start:end] = ordered[start:end][::-1]
+            start = end + 1
+    return ordered

@@ -1,0 +1,81 @@
+"""Configuration of all pixel models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transformers import PreTrainedConfig
+
+__all__ = ["PixelConfig"]
+
+
+class PixelConfig(PreTrainedConfig):
+    """Sizes and settings of a pixel model; the defaults are those of the published base model (Rust et al., 2023, table 6).
+
+    Attributes:
+        hidden_size, num_hidden_layers, num_attention_heads, intermediate_size: of the encoder.
+        hidden_act: activation inside the feed-forward blocks (exact GELU).
+        hidden_dropout_prob: dropout after each block, and in fine-tuning after the embeddings and before the classifier.
+        attention_probs_dropout_prob: dropout on attention probabilities.
+        initializer_range: standard deviation of new linear weights.
+        layer_norm_eps: of all layer norms but the decoder's last, which keeps PyTorch's 1e-5 as published.
+        image_size: height and width of the longest strip in pixels; decides the length of the position tables.
+        patch_size: side of a patch in pixels.
+        num_channels: colour channels of the checkpoint's patch projection; grey input is folded into one.
+        qkv_bias: whether query, key and value projections have a bias.
+        decoder_num_attention_heads, decoder_hidden_size, decoder_num_hidden_layers, decoder_intermediate_size: of the
+            decoder, used in pretraining only.
+        mask_ratio: share of the patches that pretraining masks.
+        norm_pix_loss: normalise each target patch by its mean and variance.
+        trainable_position_embeddings: whether fine-tuning trains the position table, as published. Pretraining never does.
+    """
+
+    model_type = "pixel"
+
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+    image_size: list[int] | tuple[int, int] = (16, 8464)
+    patch_size: int = 16
+    num_channels: int = 3
+    qkv_bias: bool = True
+    decoder_num_attention_heads: int = 16
+    decoder_hidden_size: int = 512
+    decoder_num_hidden_layers: int = 8
+    decoder_intermediate_size: int = 2048
+    mask_ratio: float = 0.25
+    norm_pix_loss: bool = True
+    trainable_position_embeddings: bool = True
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        super().__post_init__(**kwargs)
+        self.image_size = [int(side) for side in self.image_size]
+        for name, size, heads in (
+            ("hidden_size", self.hidden_size, self.num_attention_heads),
+            ("decoder_hidden_size", self.decoder_hidden_size, self.decoder_num_attention_heads),
+        ):
+            if size % heads:
+                raise ValueError(f"{name} {size} is not divisible by its number of attention heads, {heads}")
+            if size % 4:
+                raise ValueError(f"{name} {size} is not divisible by 4, which the position tables need")
+        if not 0 < self.mask_ratio < 1:
+            raise ValueError(f"mask_ratio must lie between 0 and 1, not {self.mask_ratio}")
+        height, width = self.image_size
+        if height % self.patch_size or width % self.patch_size:
+            raise ValueError(f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}")
+
+    @property
+    def num_patches(self) -> int:
+        """Number of patches that the position tables hold, CLS excluded."""
+        return (self.image_size[0] // self.patch_size) * (self.image_size[1] // self.patch_size)
+
+    @property
+    def max_seq_length(self) -> int:
+        """The longest sequence of patches that the model takes."""
+        return self.num_patches

@@ -1,0 +1,53 @@
+"""`PixelForTokenClassification`: a label for every patch (tagging)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.modeling_outputs import TokenClassifierOutput
+
+from pixel_lm.models.config import PixelConfig
+from pixel_lm.models.encoder import PixelModel, PixelPreTrainedModel
+
+__all__ = ["PixelForTokenClassification"]
+
+
+class PixelForTokenClassification(PixelPreTrainedModel):
+    """Encoder, dropout, and a linear classifier on every patch vector."""
+
+    def __init__(self, config: PixelConfig) -> None:
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.vit = PixelModel(config)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.post_init()
+
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        output_attentions: bool = False,
+        output_hidden_states: bool = False,
+        **kwargs: Any,
+    ) -> TokenClassifierOutput:
+        """Classify patches.
+
+        Args:
+            pixel_values, attention_mask: as in `PixelModel`.
+            labels: (batch, length) int64, −100 where there is no label.
+
+        Returns:
+            `loss` (mean cross-entropy over labelled patches) if labels are given; `logits` (batch, length, num_labels).
+        """
+        encoded = self.vit(pixel_values, attention_mask, None, output_attentions, output_hidden_states)
+        logits = self.classifier(self.dropout(encoded.last_hidden_state[:, 1:]))
+        loss = None
+        if labels is not None:
+            loss = nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100)
+        return TokenClassifierOutput(
+            loss=loss, logits=logits, hidden_states=encoded.hidden_states, attentions=encoded.attentions
+        )

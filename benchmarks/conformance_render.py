@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixel_lm.errors import UserError
-from pixel_lm.rendering import FontSource, Rendering, RendererConfig, TextRenderer
+from pixel_lm.rendering import FontSource, RendererConfig, Rendering, TextRenderer
 from pixel_lm.rendering.bidi import levels, visual_runs
 from pixel_lm.rendering.discovery import find_font
 
@@ -63,7 +63,12 @@ def run(directory: Path, json_path: Path | None) -> int:
         chosen = [count for category, count in counts.items() if mode_of(category) == mode]
         identical, strips, agreeing, records = totals(chosen)
         print(f"{mode}: identical {identical}/{strips} metadata {agreeing}/{records}")
-        numbers |= {f"{mode}_identical": identical, f"{mode}_strips": strips, f"{mode}_metadata": agreeing, f"{mode}_records": records}
+        numbers |= {
+            f"{mode}_identical": identical,
+            f"{mode}_strips": strips,
+            f"{mode}_metadata": agreeing,
+            f"{mode}_records": records,
+        }
     identical, strips, agreeing, records = totals(counts.values())
     numbers |= {"identical": identical, "strips": strips, "metadata": agreeing, "records": records}
     if json_path:
@@ -103,7 +108,9 @@ def compare(case: dict[str, Any], recorded: dict[str, Any], expected: npt.NDArra
         count.different.append(f"{case['id']}({error})")
         return
     same_pixels = np.array_equal(full_strip(rendering, renderer), expected)
-    same_metadata = metadata(rendering, renderer) == {key: recorded[key] for key in ("num_text_patches", "sep_patches", "word_starts")}
+    same_metadata = metadata(rendering, renderer) == {
+        key: recorded[key] for key in ("num_text_patches", "sep_patches", "word_starts")
+    }
     count.identical += same_pixels
     count.agreeing += same_metadata
     if not (same_pixels and same_metadata):

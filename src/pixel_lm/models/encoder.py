@@ -23,7 +23,9 @@ class PixelPatchEmbeddings(nn.Module):
 
     def __init__(self, config: PixelConfig) -> None:
         super().__init__()
-        self.projection = nn.Conv2d(config.num_channels, config.hidden_size, config.patch_size, stride=config.patch_size)
+        self.projection = nn.Conv2d(
+            config.num_channels, config.hidden_size, config.patch_size, stride=config.patch_size
+        )
 
     def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """Pixels in any form of `to_patches` -> (batch, length, hidden_size)."""
@@ -44,6 +46,7 @@ class PixelEmbeddings(nn.Module):
         super().__init__()
         self.config = config
         self.cls_token = nn.Parameter(torch.empty(1, 1, config.hidden_size))
+        self.position_embeddings: torch.Tensor
         positions = torch.empty(1, config.num_patches + 1, config.hidden_size)
         if trainable_positions:
             self.position_embeddings = nn.Parameter(positions)
@@ -100,25 +103,25 @@ class PixelPreTrainedModel(PreTrainedModel):
     config: PixelConfig
     base_model_prefix = "vit"
     main_input_name = "pixel_values"
-    input_modalities = ("image",)
+    input_modalities = "image"
     supports_gradient_checkpointing = True
-    _no_split_modules = ["PixelEmbeddings", "PixelLayer"]
+    _no_split_modules = ["PixelEmbeddings", "PixelLayer"]  # noqa: RUF012, the base class declares it so
     _supports_sdpa = True
     # A pretraining checkpoint brings its decoder along; heads do without it.
-    _keys_to_ignore_on_load_unexpected = [r"^decoder\."]
+    _keys_to_ignore_on_load_unexpected = [r"^decoder\."]  # noqa: RUF012
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """Linear layers N(0, 0.02) and biases 0; positions by formula; the patch projection as the published run really began:
         Xavier-uniform over the flattened kernel, with PyTorch's own bias."""
+        if isinstance(module, nn.Conv2d) and module.bias is not None:  # the patch projection
+            fan_in = module.weight[0].numel()
+            bound = (6 / (fan_in + module.weight.shape[0])) ** 0.5
+            init.uniform_(module.weight, -bound, bound)
+            init.uniform_(module.bias, -(fan_in**-0.5), fan_in**-0.5)
+            return
         super()._init_weights(module)
-        if isinstance(module, PixelPatchEmbeddings):
-            weight, bias = module.projection.weight, module.projection.bias
-            fan_in = weight[0].numel()
-            bound = (6 / (fan_in + weight.shape[0])) ** 0.5
-            init.uniform_(weight, -bound, bound)
-            init.uniform_(bias, -(fan_in**-0.5), fan_in**-0.5)
-        elif isinstance(module, PixelEmbeddings):
+        if isinstance(module, PixelEmbeddings):
             init.normal_(module.cls_token, std=self.config.initializer_range)
             table = sincos_positions(module.config.num_patches, module.config.hidden_size)
             init.copy_(module.position_embeddings, table)
@@ -193,7 +196,9 @@ class PixelModel(PixelPreTrainedModel):
 def position_rows(table: torch.Tensor, length: int) -> torch.Tensor:
     """Rows of a position table for CLS and `length` patches: any length up to the table's is exact."""
     if length >= table.shape[1]:
-        raise ValueError(f"a sequence of {length} patches is longer than the position table, which has {table.shape[1] - 1}")
+        raise ValueError(
+            f"a sequence of {length} patches is longer than the position table, which has {table.shape[1] - 1}"
+        )
     return table[:, : length + 1]
 
 

@@ -143,4 +143,8 @@ def run_layers(
             states.append(hidden_states)
         if output_attentions:
             attentions.append(probabilities)
-    return hidden_states, tuple(states) if output_hidden_states else None, tuple(attentions) if output_attentions else None
+    return (
+        hidden_states,
+        tuple(states) if output_hidden_states else None,
+        tuple(attentions) if output_attentions else None,
+    )

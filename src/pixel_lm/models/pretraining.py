@@ -61,6 +61,7 @@ class PixelDecoder(nn.Module):
         )
         self.decoder_embed = nn.Linear(config.hidden_size, width)
         self.mask_token = nn.Parameter(torch.empty(1, 1, width))
+        self.decoder_pos_embed: torch.Tensor
         self.register_buffer("decoder_pos_embed", torch.empty(1, config.num_patches + 1, width))
         self.decoder_layers = nn.ModuleList(PixelLayer(sizes) for _ in range(config.decoder_num_hidden_layers))
         self.decoder_norm = nn.LayerNorm(width)  # eps 1e-5, as published, unlike all the others
@@ -103,7 +104,9 @@ class PixelForPreTraining(PixelPreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, PixelDecoder):
             init.normal_(module.mask_token, std=self.config.initializer_range)
-            init.copy_(module.decoder_pos_embed, sincos_positions(module.config.num_patches, module.config.decoder_hidden_size))
+            init.copy_(
+                module.decoder_pos_embed, sincos_positions(module.config.num_patches, module.config.decoder_hidden_size)
+            )
 
     def forward(
         self,
@@ -186,7 +189,9 @@ def denormalize_patches(logits: torch.Tensor, pixel_values: torch.Tensor, config
     """
     if not config.norm_pix_loss:
         return logits
-    mean, std = patch_statistics(to_patches(pixel_values, config.patch_size, config.num_channels, torch.float32), config)
+    mean, std = patch_statistics(
+        to_patches(pixel_values, config.patch_size, config.num_channels, torch.float32), config
+    )
     return logits * std + mean
 
 
@@ -203,7 +208,7 @@ def draw_mask(
     Returns:
         mask (batch, length) of 0 and 1, in the dtype of `noise`; ids_keep (batch, kept); ids_restore (batch, length).
     """
-    batch, length = noise.shape
+    length = noise.shape[1]
     if patch_mask is not None:
         noise = patch_mask + noise / 100
     else:

@@ -19,10 +19,9 @@ class PixelForTokenClassification(PixelPreTrainedModel):
 
     def __init__(self, config: PixelConfig) -> None:
         super().__init__(config)
-        self.num_labels = config.num_labels
         self.vit = PixelModel(config)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.classifier = nn.Linear(config.hidden_size, len(config.id2label or ()))
         self.post_init()
 
     def forward(

@@ -40,11 +40,15 @@ class RendererConfig:
 
     def __post_init__(self) -> None:
         if self.max_seq_length < 2:
-            raise UserError(f"max_seq_length must be at least 2 (a patch of text and a separator), not {self.max_seq_length}")
+            raise UserError(
+                f"max_seq_length must be at least 2 (a patch of text and a separator), not {self.max_seq_length}"
+            )
         if self.pixels_per_patch < 4:
             raise UserError(f"pixels_per_patch must be at least 4, not {self.pixels_per_patch}")
         if not 1 <= self.pixel_size <= 1000:
-            raise UserError(f"font_size {self.font_size} at dpi {self.dpi} gives {self.pixel_size:g} pixels; use 1 to 1000")
+            raise UserError(
+                f"font_size {self.font_size} at dpi {self.dpi} gives {self.pixel_size:g} pixels; use 1 to 1000"
+            )
         if self.rgb:
             raise UserError("rgb=True is not available yet: strips are grey (colour differs for emoji only)")
         get_profile(self.profile)

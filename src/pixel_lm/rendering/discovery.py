@@ -30,7 +30,13 @@ _FIRST_SCRIPTS = (
     "Arabic Hebrew Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala Thai Lao Tibetan Myanmar "
     "Georgian Armenian Ethiopic Khmer Cherokee Coptic Syriac Thaana"
 ).split()
-_LAST = ("NotoSansCJK-Regular", "NotoSansCJKjp-Regular", "DejaVuSans", "NotoSansSymbols-Regular", "NotoSansSymbols2-Regular")
+_LAST = (
+    "NotoSansCJK-Regular",
+    "NotoSansCJKjp-Regular",
+    "DejaVuSans",
+    "NotoSansSymbols-Regular",
+    "NotoSansSymbols2-Regular",
+)
 _NOTO = re.compile(r"Noto(Sans|Serif)([A-Z][A-Za-z0-9]*)?-Regular")
 # Other cuts of Latin, and letter forms that do not fit a strip: never a fallback.
 _SKIPPED = {"Display", "Mono", "UI", "NastaliqUrdu", "KufiArabic"}
@@ -52,7 +58,12 @@ def _system_font_dirs() -> list[Path]:
         return [Path(os.environ.get("WINDIR", r"C:\Windows")) / "Fonts"]
     if sys.platform == "darwin":
         return [Path.home() / "Library/Fonts", Path("/Library/Fonts"), Path("/System/Library/Fonts")]
-    return [Path.home() / ".fonts", Path.home() / ".local/share/fonts", Path("/usr/local/share/fonts"), Path("/usr/share/fonts")]
+    return [
+        Path.home() / ".fonts",
+        Path.home() / ".local/share/fonts",
+        Path("/usr/local/share/fonts"),
+        Path("/usr/share/fonts"),
+    ]
 
 
 def _pip_font_dirs() -> list[Path]:

@@ -28,8 +28,8 @@ _MAX_PAIR_DEPTH = 128
 # Text that is one left-to-right item of Latin or Common script without further looking: all these characters are Latin,
 # Common or Inherited (or unassigned), none is bidirectionally active, none ends a paragraph.
 _PLAIN = re.compile(
-    "[^\n\r\u02ea\u02eb\u0370-\u1dff\u1f00-\u1fff\u200f\u2028-\u202e\u2066-\u2069\u2126\u218c-\u218f\u2440-\u245f\u2800-\u28ff"
-    "\u2c00-\u2c5f\u2c80-\u2dff\u2e5e-\u31bf\u31e6-\U0010ffff]*"
+    "[^\n\r\u02ea\u02eb\u0370-\u1dff\u1f00-\u1fff\u200f\u2028-\u202e\u2066-\u2069\u2126\u218c-\u218f\u2440-\u245f"
+    "\u2800-\u28ff\u2c00-\u2c5f\u2c80-\u2dff\u2e5e-\u31bf\u31e6-\ufe0d\ufe10-\U0001f2ff\U0001fb00-\U0010ffff]*"
 )
 _LATIN_LETTER = re.compile("[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02b8\u02e0-\u02e4\u1e00-\u1eff]")
 _OTHER_LATIN = re.compile("[\u2071\u207f\u2090-\u209f\u212a\u212b\u2132\u214e\u2160-\u2188\u2c60-\u2c7f]")
@@ -40,10 +40,13 @@ _LEVEL_RUN = re.compile(rb"(.)\1*", re.DOTALL)
 # One letter per character: c Common or Inherited, o opening and x closing punctuation, else a letter for the script.
 # Segments hold at most one real script, and no paired punctuation.
 _SEGMENT = re.compile(r"c*([^cox])(?:c|\1)*|c+|[ox]")
-_FIRST_SCRIPT_LETTER = 0xE000
+_SCRIPT_LETTERS = {script: chr(0xE000 + index) for index, script in enumerate(sorted(set(ucd.Scripts.VALUES)))}
+_SCRIPT_OF_LETTER = {letter: script for script, letter in _SCRIPT_LETTERS.items()}
 
 _CLOSING_PUNCTUATION = {closing: opening for opening, closing in PAIRED_PUNCTUATION.items()}
 
+# Every emoji sequence holds one of these.
+_EMOJI_HINT = re.compile("[\u200d\u20e0\ufe0f\u231a-\u2bff\U0001f000-\U0001ffff]")
 _ANY_EMOJI = r"[\p{Emoji}--\p{Emoji_Modifier}--\p{Regional_Indicator}]"
 _ZWJ_ELEMENT = rf"(?:\p{{Emoji_Modifier_Base}}\p{{Emoji_Modifier}}|{_ANY_EMOJI}\uFE0F?)"
 _EMOJI = regex.compile(
@@ -77,21 +80,15 @@ class Item(NamedTuple):
 class _ScriptTable(dict[int, str]):
     """Table for ``str.translate``, from code point to the letter of its script or kind (see ``_SEGMENT``)."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._letters: dict[str, str] = {}
-        self.scripts: list[str] = []
-
     def __missing__(self, codepoint: int) -> str:
         character = chr(codepoint)
         script = ucd.script(character)
-        if script in ("Zyyy", "Zinh", "Zzzz"):
-            letter = "o" if character in PAIRED_PUNCTUATION else "x" if character in _CLOSING_PUNCTUATION else "c"
-        elif script in self._letters:
-            letter = self._letters[script]
+        if script not in ("Zyyy", "Zinh", "Zzzz"):
+            letter = _SCRIPT_LETTERS[script]
+        elif character in PAIRED_PUNCTUATION:
+            letter = "o"
         else:
-            letter = self._letters[script] = chr(_FIRST_SCRIPT_LETTER + len(self.scripts))
-            self.scripts.append(script)
+            letter = "x" if character in _CLOSING_PUNCTUATION else "c"
         self[codepoint] = letter
         return letter
 
@@ -130,7 +127,7 @@ def script_runs(text: str) -> list[tuple[int, int, str]]:
             position = segment.start(1)
         if new_script is not None and new_script != script:
             if script is not None:
-                runs.append((start, position, _script_of(script)))
+                runs.append((start, position, _SCRIPT_OF_LETTER[script]))
                 start = position
                 unsettled = len(pairs)
             script = new_script
@@ -139,7 +136,7 @@ def script_runs(text: str) -> list[tuple[int, int, str]]:
         if kind == "x" and pairs:
             pairs.pop()
             unsettled = min(unsettled, len(pairs))
-    runs.append((start, len(text), COMMON if script is None else _script_of(script)))
+    runs.append((start, len(text), COMMON if script is None else _SCRIPT_OF_LETTER[script]))
     return runs
 
 
@@ -169,7 +166,7 @@ def emoji_runs(text: str) -> list[tuple[int, int]]:
 
     As in Pango, a modifier base (U+261D, say) needs no variation selector.
     """
-    if text.isascii():
+    if text.isascii() or _EMOJI_HINT.search(text) is None:
         return []
     return [match.span() for match in _EMOJI.finditer(text)]
 
@@ -181,10 +178,6 @@ def cluster_starts(text: str) -> list[int]:
 
 def _plain_script(text: str) -> str:
     return "Latn" if _LATIN_LETTER.search(text) or _OTHER_LATIN.search(text) else COMMON
-
-
-def _script_of(letter: str) -> str:
-    return _SCRIPT_TABLE.scripts[ord(letter) - _FIRST_SCRIPT_LETTER]
 
 
 def _first_direction(text: str) -> int | None:

@@ -200,7 +200,9 @@ class TextRenderer:
             raise UserError(f"cannot render {type(text).__name__} {text!r:.60}: pairs and word lists hold strings")
         return self._typesetter.line(_clean(text))
 
-    def _compose(self, lines: list[tuple[int, Line]], separators: list[int], word_starts: list[int] | None = None) -> Rendering:
+    def _compose(
+        self, lines: list[tuple[int, Line]], separators: list[int], word_starts: list[int] | None = None
+    ) -> Rendering:
         """Put lines at their x on a strip that ends with the last separator; all positions in pixels."""
         height = self.patch_size
         blank = b"\xff" * height
@@ -393,7 +395,9 @@ class _Folder:
         try:
             return Path(huggingface_hub.hf_hub_download(self.name, file_name, **self.hub))
         except Exception as error:
-            raise UserError(f"{self.name} is neither a folder here nor reachable on the hub ({file_name}: {error})") from None
+            raise UserError(
+                f"{self.name} is neither a folder here nor reachable on the hub ({file_name}: {error})"
+            ) from None
 
     def font(self, file_name: Any, index: int, sha256: str | None) -> FontSource:
         """The stored font; if the folder lacks it, one of the same name and content on this machine."""
@@ -403,14 +407,20 @@ class _Folder:
         if not path.is_file():
             elsewhere = find_font(Path(file_name).name)
             if elsewhere is None:
-                raise UserError(f"{self.config_file} needs the font {file_name}, which is neither beside it nor on this machine")
+                raise UserError(
+                    f"{self.config_file} needs the font {file_name}, which is neither beside it nor on this machine"
+                )
             if sha256 is None:
-                logger.warning("%s lacks its font %s; drawing with %s, which may differ", self.name, file_name, elsewhere)
+                logger.warning(
+                    "%s lacks its font %s; drawing with %s, which may differ", self.name, file_name, elsewhere
+                )
             path = elsewhere
         source = FontSource(path, index)
         source.check()
         if sha256 is not None and source.sha256 != sha256:
-            raise UserError(f"{path} is not the font that was saved with {self.name} (SHA-256 {source.sha256}, expected {sha256})")
+            raise UserError(
+                f"{path} is not the font that was saved with {self.name} (SHA-256 {source.sha256}, expected {sha256})"
+            )
         return source
 
 
@@ -441,5 +451,7 @@ def _clean(text: str) -> str:
     text = text.translate(_TO_SPACE)
     for index, char in enumerate(text):
         if "\ud800" <= char <= "\udfff":
-            raise UserError(f"character {index} of the text is a lone surrogate (U+{ord(char):04X}): the text was decoded wrongly")
+            raise UserError(
+                f"character {index} of the text is a lone surrogate (U+{ord(char):04X}): the text was decoded wrongly"
+            )
     return text

@@ -103,7 +103,11 @@ def _follows_font(char: str) -> bool:
     """Whether a character never chooses a font but takes that of its neighbour: spaces, controls, format characters,
     variation selectors (the rule of Pango's itemiser)."""
     category = unicodedata.category(char)
-    return category in ("Cc", "Cf", "Cs", "Zl", "Zp") or (category == "Zs" and char != "\u1680") or _is_variation_selector(char)
+    return (
+        category in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        or (category == "Zs" and char != "\u1680")
+        or _is_variation_selector(char)
+    )
 
 
 def _is_variation_selector(char: str) -> bool:
@@ -203,7 +207,9 @@ class Typesetter:
 
     def width(self, text: str) -> int:
         """Width of a line in pixels; nothing is drawn or remembered."""
-        return sum(sum(run.advances) for item in items(text) for run in self._shape(text, item.start, item.end, item)[0])
+        return sum(
+            sum(run.advances) for item in items(text) for run in self._shape(text, item.start, item.end, item)[0]
+        )
 
     # -- fonts -------------------------------------------------------------------------------------------------------
 
@@ -230,7 +236,7 @@ class Typesetter:
         for i in range(start, end):
             if _follows_font(text[i]):
                 continue
-            chosen = self.font_of(text[i]) or self.fonts[0]
+            chosen = self.font_of(text[i]) or self.font_of(_REPLACEMENT) or self.fonts[0]
             if font is not None and chosen is not font:
                 yield _Run(run_start, i, font)
                 run_start = i
@@ -255,8 +261,6 @@ class Typesetter:
         return glyphs, unknown
 
     def _is_unknown(self, char: str) -> bool:
-        if char <= "~":
-            return char < " "
         if _follows_font(char):
             return unicodedata.category(char) in ("Cc", "Cs")
         return self.font_of(char) is None

@@ -105,25 +105,17 @@ OPENING_BRACKETS = {
 CLOSING_BRACKETS = {closing: _CANONICAL_BRACKETS.get(closing, closing) for closing in _BRACKET_PAIRS[1::2]}
 BRACKET = re.compile("[" + re.escape(_BRACKET_PAIRS) + "]")
 
-# Paired punctuation as Pango's script itemisation knows it: first and last character of a stretch of code points in which
-# opening and closing ones alternate. A stretch of odd length stands for one pair, its two ends.
+# Paired punctuation as Pango's script itemisation knows it: pairs that stand next to each other in the code table, as
+# stretches (first, last) in which opening and closing characters alternate, then pairs that do not.
 _PAIRED_STRETCHES = (
-    "()", "<>", "[]", "{}", "\u00ab\u00bb", "\u0f3a\u0f3d", "\u2018\u2019", "\u201c\u201d", "\u2039\u203a", "\u2045\u2046",
-    "\u207d\u207e", "\u208d\u208e", "\u27e6\u27ef", "\u2983\u2998", "\u29fc\u29fd", "\u2e02\u2e05", "\u2e09\u2e0a",
-    "\u2e0c\u2e0d", "\u2e1c\u2e1d", "\u2e20\u2e29", "\u3008\u3011", "\u3014\u301b", "\ufe59\ufe5e", "\uff08\uff09",
-    "\uff3b\uff3d", "\uff5b\uff5d", "\uff5f\uff60", "\uff62\uff63",
+    (0x0028, 0x0029), (0x2018, 0x2019), (0x201C, 0x201D), (0x2039, 0x203A), (0x2045, 0x2046),
+    (0x207D, 0x207E), (0x208D, 0x208E), (0x27E6, 0x27EF), (0x2983, 0x2998), (0x29FC, 0x29FD), (0x2E02, 0x2E05),
+    (0x2E09, 0x2E0A), (0x2E0C, 0x2E0D), (0x2E1C, 0x2E1D), (0x2E20, 0x2E29), (0x3008, 0x3011), (0x3014, 0x301B),
+    (0xFE59, 0xFE5E), (0xFF08, 0xFF09), (0xFF5F, 0xFF60), (0xFF62, 0xFF63),
 )  # fmt: skip
-
-
-def _paired_punctuation() -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for first, last in _PAIRED_STRETCHES:
-        characters = [chr(codepoint) for codepoint in range(ord(first), ord(last) + 1)]
-        if len(characters) % 2:
-            characters = [first, last]
-        pairs.update(zip(characters[::2], characters[1::2], strict=True))
-    return pairs
-
+_SEPARATE_PAIRS = {"<": ">", "[": "]", "{": "}", "\u00ab": "\u00bb", "\uff3b": "\uff3d", "\uff5b": "\uff5d"}
 
 # Opening punctuation to its closing one.
-PAIRED_PUNCTUATION = _paired_punctuation()
+PAIRED_PUNCTUATION = _SEPARATE_PAIRS | {
+    chr(opening): chr(opening + 1) for first, last in _PAIRED_STRETCHES for opening in range(first, last, 2)
+}

@@ -23,15 +23,31 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("text", nargs="?", help='the text; "-" reads standard input')
     parser.add_argument("--file", type=Path, metavar="FILE", help="render the text of this UTF-8 file instead")
     parser.add_argument("--pair", metavar="TEXT", help="second text, after a separator")
-    parser.add_argument("--words", action="store_true", help="start every word (split at spaces) on a new patch, as for tagging")
-    parser.add_argument("--output", "-o", type=Path, default=Path("strip.png"), metavar="PNG", help="picture to write (default: strip.png)")
-    parser.add_argument("--patches-per-row", type=int, default=40, metavar="N", help="wrap the strip after N patches (default: 40)")
+    parser.add_argument(
+        "--words", action="store_true", help="start every word (split at spaces) on a new patch, as for tagging"
+    )
+    parser.add_argument(
+        "--output",
+        "-o",
+        type=Path,
+        default=Path("strip.png"),
+        metavar="PNG",
+        help="picture to write (default: strip.png)",
+    )
+    parser.add_argument(
+        "--patches-per-row", type=int, default=40, metavar="N", help="wrap the strip after N patches (default: 40)"
+    )
     parser.add_argument("--grid", action="store_true", help="draw the borders of the patches")
     parser.add_argument("--scale", type=int, default=2, metavar="N", help="enlarge N times (default: 2)")
-    parser.add_argument("--renderer", metavar="DIR|NAME", help="use the renderer saved with this model (folder, or name on the hub)")
+    parser.add_argument(
+        "--renderer", metavar="DIR|NAME", help="use the renderer saved with this model (folder, or name on the hub)"
+    )
     parser.add_argument("--font", type=Path, metavar="FILE", help="draw with this font, and with no other")
     parser.add_argument(
-        "--max-seq-length", type=int, metavar="N", help="patches in a strip; longer text goes on in further strips (default: the renderer's, 529)"
+        "--max-seq-length",
+        type=int,
+        metavar="N",
+        help="patches in a strip; longer text goes on in further strips (default: the renderer's, 529)",
     )
     parser.set_defaults(func=run)
 
@@ -58,7 +74,10 @@ def run(args: argparse.Namespace) -> int:
         shown = " ".join(f"U+{ord(char):04X}" for char in dict.fromkeys(unknown))
         print(f"no font here draws {shown} ({len(unknown)} characters, shown as U+FFFD)", file=sys.stderr)
     if args.words and len(renderings[0].word_starts or ()) - 1 < len(text.split()):
-        print(f"only the first {len(renderings[0].word_starts or ()) - 1} of {len(text.split())} words fit", file=sys.stderr)
+        print(
+            f"only the first {len(renderings[0].word_starts or ()) - 1} of {len(text.split())} words fit",
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -80,7 +99,9 @@ def _text(args: argparse.Namespace) -> str:
         except OSError as error:
             raise UserError(f"cannot read {args.file}: {error.strerror or error}") from None
         except UnicodeDecodeError as error:
-            raise UserError(f"{args.file} is not UTF-8: byte {error.start} is {args.file.read_bytes()[error.start]:#04x}") from None
+            raise UserError(
+                f"{args.file} is not UTF-8: byte {error.start} is {args.file.read_bytes()[error.start]:#04x}"
+            ) from None
     if args.text == "-":
         return sys.stdin.read()
     if args.text is None:

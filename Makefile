@@ -1,0 +1,63 @@
+# Everything runs in .venv, which is made when it is first needed. `make help` lists what there is to do.
+
+VENV     ?= .venv
+PYTHON   := $(VENV)/bin/python
+PACKAGES := pyproject.toml constraints.txt
+# The tests run side by side, one per core: more threads in each would only get in each other's way.
+SINGLE   := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
+JOBS     ?= logical
+
+.PHONY: help setup quickstart test lint types pytest format bench docs dist clean
+.DEFAULT_GOAL := help
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '  make %-11s %s\n' "$$name" "$$text"; done
+
+setup: $(VENV)/.ready ## make .venv and install the package, editable
+	@echo "ready: $(VENV)/bin/pixel-lm --help"
+
+$(VENV)/.ready: $(PACKAGES)
+	@sh scripts/setup.sh $(VENV)
+	@touch $@
+
+$(VENV)/.ready-dev: $(PACKAGES)
+	@sh scripts/setup.sh $(VENV) dev
+	@touch $(VENV)/.ready $@
+
+$(VENV)/.ready-docs: $(PACKAGES)
+	@sh scripts/setup.sh $(VENV) docs
+	@touch $(VENV)/.ready $@
+
+quickstart: $(VENV)/.ready ## pretrain, fine-tune, evaluate and draw a tiny model; TREEBANK=DIR TEXT=FILE OUT=DIR for your data
+	@$(PYTHON) -m pixel_lm quickstart $(if $(TREEBANK),--treebank "$(TREEBANK)") $(if $(TEXT),--text "$(TEXT)") \
+		$(if $(OUT),--output-dir "$(OUT)")
+
+test: lint types pytest ## check style, types, import directions, and run all tests
+
+lint: $(VENV)/.ready-dev ## check style and format
+	@$(PYTHON) -m ruff check src tests benchmarks
+	@$(PYTHON) -m ruff format --check src tests benchmarks || { echo 'not formatted: run `make format`' >&2; exit 1; }
+
+types: $(VENV)/.ready-dev ## check types
+	@$(PYTHON) -m mypy
+
+pytest: $(VENV)/.ready-dev
+	@$(SINGLE) $(PYTHON) -m pytest -q -n $(JOBS) --maxprocesses 4 $(ARGS)
+
+format: $(VENV)/.ready-dev ## sort imports and format the code
+	@$(PYTHON) -m ruff check --select I --fix src tests benchmarks
+	@$(PYTHON) -m ruff format src tests benchmarks
+
+bench: $(VENV)/.ready ## run the benchmarks, each against its named baseline
+	@for script in benchmarks/bench_*.py; do echo "$$script"; $(PYTHON) "$$script" || exit 1; done
+
+docs: $(VENV)/.ready-docs ## build the site into site/
+	@$(PYTHON) -m mkdocs build --strict --quiet && echo "site/index.html"
+
+dist: $(VENV)/.ready-dev ## build wheel and source archive into dist/
+	@rm -rf dist && $(PYTHON) -m build --outdir dist .
+
+clean: ## remove what was built here, .venv included
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache src/*.egg-info
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

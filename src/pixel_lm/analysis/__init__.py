@@ -1,0 +1,1 @@
+"""Looking at models: reconstructions of masked text, and report pages. Nothing is imported here; take what you need."""

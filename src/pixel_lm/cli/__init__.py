@@ -1,0 +1,1 @@
+"""The command `pixel-lm`: one file per verb, each with `add_parser(subparsers)`; see `main`."""

@@ -1,0 +1,51 @@
+"""What verbs that use a fine-tuned model have in common."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pixel_lm.errors import UserError
+from pixel_lm.tasks import TASKS
+
+
+def task_help() -> str:
+    """The tasks, for the help of a verb."""
+    return "; ".join(f"{name}: {what}" for name, what in TASKS.items())
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Options of the verbs that use a fine-tuned model."""
+    parser.add_argument(
+        "--model", required=True, metavar="FOLDER", help="folder or hub name of the fine-tuned model (required)"
+    )
+    parser.add_argument("--renderer", metavar="FOLDER", help="folder or hub name of a renderer (default: the model's)")
+    parser.add_argument(
+        "--max-seq-length",
+        type=positive_integer,
+        metavar="INTEGER",
+        help="patches per sentence (default: what the renderer was saved with)",
+    )
+    parser.add_argument(
+        "--batch-size", type=positive_integer, default=64, metavar="INTEGER", help="sentences per batch (default: 64)"
+    )
+    parser.add_argument("--cpu", action="store_true", help="compute on the CPU even if there is a GPU")
+
+
+def positive_integer(text: str) -> int:
+    """Type of options that count something."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
+
+
+def check_writable(path: Path) -> None:
+    """Raise UserError if a file cannot be written, before the work rather than after it. Leaves its contents alone."""
+    existed = path.exists()
+    try:
+        path.open("ab").close()
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None
+    if not existed:
+        path.unlink()

@@ -1,0 +1,388 @@
+"""The settings of the two jobs, each explained once.
+
+`PretrainArguments` and `FinetuneArguments` are frozen dataclasses. The explanation of a setting lives in its field's
+metadata, and from it come the command line (`add_options`), the checks on recipes (`check_value`) and the record that a run
+leaves in its folder (`to_dict`). Defaults are the settings of the published model (Rust et al., ICLR 2023), so that a recipe
+holds only what differs.
+
+This module imports nothing heavy: the command line reads it to print its help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import types
+import typing
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from pixel_lm.errors import UserError
+
+
+def setting(default: Any, help: str, *, metavar: str = "TEXT", positional: bool = False) -> Any:
+    """A dataclass field with its explanation. Lists are given as tuples, since the classes are frozen."""
+    return field(default=default, metadata={"help": help, "metavar": metavar, "positional": positional})
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputArguments:
+    """output and log"""
+
+    output_dir: str = setting(
+        "", "folder for the model, the renderer, metrics and checkpoints (required)", metavar="FOLDER"
+    )
+    overwrite: bool = setting(
+        False,
+        "start anew in output-dir; without it, a run that was interrupted there continues from its last checkpoint",
+    )
+    logging_steps: int = setting(100, "steps between two lines of the log")
+    eval_steps: int = setting(500, "steps between two evaluations")
+    keep_checkpoints: int = setting(2, "newest checkpoints to keep; older ones are deleted")
+    report_to: tuple[str, ...] = setting((), "experiment trackers, such as tensorboard or wandb", metavar="TRACKER")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComputationArguments:
+    """computation"""
+
+    precision: Literal["fp32", "bf16", "fp16"] = setting(
+        "fp32", "number format of the computation; bf16 needs a recent GPU, fp16 any CUDA GPU"
+    )
+    torch_compile: bool = setting(False, "compile the model with torch.compile")
+    cpu: bool = setting(False, "compute on the CPU even if there is a GPU")
+    num_workers: int = setting(0, "processes that render text; 0 renders in the main process")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimisationArguments:
+    """optimisation"""
+
+    seed: int = setting(42, "seed of every random choice: weights, order of the data, masks, dropout")
+    gradient_accumulation_steps: int = setting(1, "parts that a batch is computed in, to save memory")
+    weight_decay: float = setting(0.0, "decay of all weights except biases and layer norms")
+    max_grad_norm: float = setting(1.0, "gradients are scaled down to this norm when they exceed it")
+    dropout: float = setting(0.1, "dropout on hidden states and attention probabilities")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderingArguments:
+    """rendering"""
+
+    renderer: str | None = setting(
+        None, "folder or hub name of a saved renderer; by default that of --model, else a new one", metavar="FOLDER"
+    )
+    font: str | None = setting(None, "font file of a new renderer; by default one that is installed", metavar="FILE")
+    max_seq_length: int = setting(529, "patches per strip")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderArguments:
+    """size of a new encoder, unless a checkpoint gives it"""
+
+    hidden_size: int = setting(768, "width of the encoder")
+    num_hidden_layers: int = setting(12, "number of encoder layers")
+    num_attention_heads: int = setting(12, "attention heads per encoder layer")
+    intermediate_size: int = setting(3072, "width of the encoder's feed-forward layers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderArguments:
+    """size of a new decoder, unless a checkpoint gives it"""
+
+    decoder_hidden_size: int = setting(512, "width of the decoder")
+    decoder_num_hidden_layers: int = setting(8, "number of decoder layers")
+    decoder_num_attention_heads: int = setting(16, "attention heads per decoder layer")
+    decoder_intermediate_size: int = setting(2048, "width of the decoder's feed-forward layers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextArguments:
+    """text"""
+
+    text: tuple[str, ...] = setting(
+        (),
+        "what to train on: .txt, .jsonl or .parquet files (also .gz, .bz2, .xz, .zst), folders of them, patterns, or data "
+        "sets of the `datasets` library as NAME[:CONFIG[:SPLIT]]",
+        metavar="SOURCE",
+    )
+    text_field: str | None = setting(
+        None, "field of .jsonl, .parquet and data sets with the text, if not text or sentences", metavar="NAME"
+    )
+    validation_text: tuple[str, ...] = setting((), "what to evaluate on, as for --text", metavar="SOURCE")
+    validation_size: float = setting(
+        0.0, "strips of the training text to set aside for evaluation: a number, or below 1 a part; 0 for none"
+    )
+    max_eval_strips: int = setting(1000, "strips that are evaluated on at most")
+    packing: Literal["full", "document"] = setting(
+        "full", "where strips end: where they are full, or also at the end of each document"
+    )
+    min_text_patches: int = setting(0, "leave out strips with fewer patches of text")
+    pad_to_max_length: bool = setting(False, "pad all batches to max-seq-length, not to their longest strip")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskingArguments:
+    """masking"""
+
+    masking: Literal["span", "random"] = setting("span", "mask runs of neighbouring patches, or single ones at random")
+    mask_ratio: float = setting(0.25, "part of the patches that is masked")
+    max_span_length: int = setting(6, "longest masked span in patches")
+    span_weights: tuple[float, ...] = setting(
+        (0.2, 0.4, 0.6, 0.8, 0.9, 1.0), "cumulative probabilities of the span lengths 1, 2, … max-span-length"
+    )
+    span_spacing: str = setting(
+        "span",
+        "free patches on both sides of a new span: a number, or `span` for as many as the span is long",
+        metavar="span|INTEGER",
+    )
+    norm_pix_loss: bool = setting(True, "predict patches normalised to zero mean and unit variance")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobArguments(OutputArguments, ComputationArguments, OptimisationArguments, EncoderArguments, RenderingArguments):
+    """What both jobs share."""
+
+    model: str | None = setting(None, "folder or hub name of a model to start from", metavar="FOLDER")
+    steps: int = setting(0, "number of updates")
+    batch_size: int = setting(0, "sequences per update, over all devices and accumulation steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainArguments(JobArguments, MaskingArguments, DecoderArguments, TextArguments):
+    """Settings of `pixel-lm pretrain`. The defaults are those of the published base model."""
+
+    model: str | None = setting(None, "checkpoint to start from, in place of random weights", metavar="FOLDER")
+    steps: int = setting(1_000_000, "number of updates")
+    batch_size: int = setting(256, "strips per update, over all devices and accumulation steps")
+    base_learning_rate: float = setting(1.5e-4, "peak learning rate for a batch of 256; scaled by batch-size / 256")
+    min_learning_rate: float = setting(1e-5, "learning rate at the end of the cosine")
+    warmup_ratio: float = setting(0.05, "part of the steps in which the learning rate rises from 0 to its peak")
+    weight_decay: float = setting(0.05, "decay of all weights except biases and layer norms")
+    logging_steps: int = setting(1000, "steps between two lines of the log")
+    eval_steps: int = setting(5000, "steps between two evaluations")
+    save_steps: int = setting(10_000, "steps between two checkpoints")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotatedDataArguments:
+    """data"""
+
+    data: str | None = setting(
+        None, "folder with a treebank's *-ud-{train,dev,test}.conllu, or its name below --data-dir", metavar="FOLDER"
+    )
+    data_dir: str = setting(".", "folder that a treebank given by name is looked for in", metavar="FOLDER")
+    train_file: str | None = setting(None, "training file, if not the one in --data", metavar="FILE")
+    validation_file: str | None = setting(
+        None, "file that the best checkpoint is chosen on, if not the one in --data", metavar="FILE"
+    )
+    test_file: str | None = setting(None, "test file, if not the one in --data", metavar="FILE")
+    max_train_examples: int | None = setting(None, "use only the first examples of the training file")
+    max_eval_examples: int | None = setting(None, "use only the first examples of the validation and the test file")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneArguments(JobArguments, AnnotatedDataArguments):
+    """Settings of `pixel-lm finetune`. The defaults are those of the published part-of-speech models."""
+
+    task: str = setting("pos", "what the model learns", positional=True)
+    model: str | None = setting(
+        None, "folder or hub name of a pretrained model; its renderer is used too", metavar="FOLDER"
+    )
+    from_scratch: bool = setting(
+        False, "start from random weights: in the shape of --model if given, else of the sizes above"
+    )
+    max_seq_length: int = setting(256, "patches per example; words that do not fit are cut off and counted")
+    steps: int = setting(15_000, "largest number of updates")
+    batch_size: int = setting(64, "examples per update, over all devices and accumulation steps")
+    eval_batch_size: int = setting(64, "examples per batch in evaluation, on each device")
+    learning_rate: float = setting(5e-5, "peak learning rate; decays linearly to 0")
+    warmup_steps: int = setting(100, "updates in which the learning rate rises from 0 to its peak")
+    early_stopping_patience: int = setting(
+        5, "stop after this many evaluations without improvement; 0 trains to the end"
+    )
+    seeds: tuple[int, ...] = setting(
+        (), "train once with each of these in place of --seed; mean and standard deviation are reported"
+    )
+    keep_checkpoints: int = setting(1, "newest checkpoints to keep, besides the best one")
+    save_predictions: bool = setting(False, "also write the validation and test files as the model tags them")
+
+
+def to_dict(arguments: JobArguments) -> dict[str, Any]:
+    """The settings as plain values (tuples as lists), as they are written to YAML or JSON."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in dataclasses.asdict(arguments).items()
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Types of fields
+
+
+def field_types(cls: type[JobArguments]) -> dict[str, Any]:
+    """The resolved annotation of every field."""
+    hints = typing.get_type_hints(cls)
+    return {f.name: hints[f.name] for f in fields(cls)}
+
+
+def _is_optional(annotation: Any) -> bool:
+    return isinstance(annotation, types.UnionType) and type(None) in annotation.__args__
+
+
+def _strip_optional(annotation: Any) -> Any:
+    if _is_optional(annotation):
+        return next(a for a in annotation.__args__ if a is not type(None))
+    return annotation
+
+
+def _element(annotation: Any) -> Any | None:
+    """The element type of `tuple[X, ...]`, or None for a scalar."""
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is tuple else None
+
+
+def type_name(annotation: Any) -> str:
+    """How a type is called in messages: 'integer', 'list of texts', 'one of span, random' …"""
+    annotation = _strip_optional(annotation)
+    if (element := _element(annotation)) is not None:
+        return f"list of {type_name(element)}s"
+    if typing.get_origin(annotation) is Literal:
+        return "one of " + ", ".join(typing.get_args(annotation))
+    return {int: "integer", float: "number", str: "text", bool: "true or false"}[annotation]
+
+
+def check_value(annotation: Any, value: Any) -> Any:
+    """Return a value read from YAML in the form that the field has, or raise TypeError.
+
+    An integer is accepted where a number is wanted, a single value where a list is wanted; nothing else is converted.
+    """
+    if value is None:
+        if _is_optional(annotation):
+            return None
+        raise TypeError
+    annotation = _strip_optional(annotation)
+    if (element := _element(annotation)) is not None:
+        return tuple(check_value(element, item) for item in (value if isinstance(value, list | tuple) else [value]))
+    if typing.get_origin(annotation) is Literal:
+        if value not in typing.get_args(annotation):
+            raise TypeError
+        return value
+    if annotation is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not annotation:
+        raise TypeError
+    return value
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Command line
+
+
+def _number(kind: type[int | float]) -> Any:
+    def parse(text: str) -> Any:
+        return kind(text.replace("_", ""))
+
+    parse.__name__ = "integer" if kind is int else "number"  # argparse shows it: "invalid integer value: 'x'"
+    return parse
+
+
+def _shown(value: Any) -> str:
+    if value is None or value == () or value == "":
+        return "none"
+    if isinstance(value, tuple):
+        return " ".join(str(v) for v in value)
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _group(cls: type[JobArguments], name: str) -> str:
+    """The heading of a field in the help: the docstring of the group that declares it, `training` for the jobs' own."""
+    owner = next(c for c in reversed(cls.__mro__) if name in inspect.get_annotations(c))
+    return owner.__doc__ or "" if not issubclass(owner, JobArguments) else "training"
+
+
+def add_options(parser: argparse.ArgumentParser, cls: type[JobArguments]) -> None:
+    """Add one option per field: `--learning-rate NUMBER`, `--text FILE [FILE …]`, `--cpu`/`--no-cpu`.
+
+    Options that are not given leave no trace in the parsed namespace, so that recipe and defaults stay visible.
+    """
+    hints = field_types(cls)
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for f in fields(cls):
+        if f.metadata["positional"]:
+            continue
+        annotation = _strip_optional(hints[f.name])
+        required = f.name == "output_dir"
+        help_text = f.metadata["help"].replace("%", "%%") + ("" if required else f" (default: {_shown(f.default)})")
+        options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": f.name, "help": help_text}
+        if annotation is bool:
+            options["action"] = argparse.BooleanOptionalAction
+        else:
+            element = _element(annotation)
+            if element is not None:
+                options["nargs"] = "*"
+            kind = element or annotation
+            if typing.get_origin(kind) is Literal:
+                options["choices"] = typing.get_args(kind)
+            elif kind in (int, float):
+                options.update(type=_number(kind), metavar="INTEGER" if kind is int else "NUMBER")
+            else:
+                options["metavar"] = f.metadata["metavar"]
+        title = _group(cls, f.name)
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        groups[title].add_argument("--" + f.name.replace("_", "-"), **options)
+
+
+def given_options(cls: type[JobArguments], namespace: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given on the command line, by field name."""
+    return {f.name: getattr(namespace, f.name) for f in fields(cls) if hasattr(namespace, f.name)}
+
+
+def validate(arguments: JobArguments) -> None:
+    """Check what can be checked without touching data or model. Raises UserError that names the setting."""
+
+    def fail(name: str, problem: str) -> typing.NoReturn:
+        raise UserError(f"{name.replace('_', '-')} is {_shown(getattr(arguments, name))}, {problem}")
+
+    if not arguments.output_dir:
+        raise UserError("no output folder: give --output-dir FOLDER")
+    positive = [
+        "steps", "batch_size", "gradient_accumulation_steps", "logging_steps", "eval_steps", "keep_checkpoints",
+        "max_seq_length", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+    ]  # fmt: skip
+    if isinstance(arguments, PretrainArguments):
+        positive += [
+            "save_steps", "max_eval_strips", "max_span_length", "decoder_hidden_size", "decoder_num_hidden_layers",
+            "decoder_num_attention_heads", "decoder_intermediate_size", "base_learning_rate",
+        ]  # fmt: skip
+    elif isinstance(arguments, FinetuneArguments):
+        positive += ["eval_batch_size", "learning_rate"]
+    for name in positive:
+        if getattr(arguments, name) <= 0:
+            fail(name, "but must be greater than 0")
+    if not 0 <= arguments.dropout < 1:
+        fail("dropout", "but must be at least 0 and less than 1")
+    if arguments.num_workers < 0:
+        fail("num_workers", "but must be at least 0")
+    heads = [("hidden_size", "num_attention_heads")]
+    if isinstance(arguments, PretrainArguments):
+        heads.append(("decoder_hidden_size", "decoder_num_attention_heads"))
+        if not 0 < arguments.mask_ratio < 1:
+            fail("mask_ratio", "but must lie between 0 and 1")
+        if not 0 <= arguments.warmup_ratio < 1:
+            fail("warmup_ratio", "but must be at least 0 and less than 1")
+        weights = arguments.span_weights
+        if len(weights) != arguments.max_span_length or sorted(weights) != list(weights) or weights[-1:] != (1.0,):
+            fail(
+                "span_weights",
+                f"but must be {arguments.max_span_length} ascending numbers (max-span-length), the last of them 1",
+            )
+        if arguments.validation_size < 0 or (arguments.validation_size > 1 and arguments.validation_size % 1):
+            fail("validation_size", "but must be a number of strips, or a part below 1")
+        if arguments.span_spacing != "span" and not arguments.span_spacing.isdecimal():
+            fail("span_spacing", "but must be `span` or a whole number")
+    for width, count in heads:
+        if getattr(arguments, width) % getattr(arguments, count):
+            fail(width, f"but must be a multiple of {count.replace('_', '-')} ({getattr(arguments, count)})")
+        if getattr(arguments, width) % 4:
+            fail(width, "but must be a multiple of 4")  # two axes of the position table, each with sine and cosine

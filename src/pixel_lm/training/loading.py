@@ -1,0 +1,133 @@
+"""Models and renderers from folders, the hub or nothing, with errors in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from transformers import PreTrainedModel
+
+from pixel_lm.errors import UserError
+from pixel_lm.models import PixelConfig, PixelForTokenClassification
+from pixel_lm.rendering import TextRenderer
+from pixel_lm.tasks.tagging import TaggingTask
+from pixel_lm.training.arguments import EncoderArguments, JobArguments
+from pixel_lm.training.reporting import no_progress_bars
+
+M = TypeVar("M", bound=PreTrainedModel)
+
+RENDERER_CONFIG = "text_renderer_config.json"
+
+
+def load_renderer(arguments: JobArguments) -> TextRenderer:
+    """The renderer of a job: the one that is named, a new one with the font that is named, the model's, or a new one.
+
+    Raises:
+        UserError: it cannot be loaded, or there is no font.
+    """
+    length = arguments.max_seq_length
+    if arguments.renderer is not None:
+        return TextRenderer.from_pretrained(
+            renderer_folder(arguments.renderer), font=arguments.font, max_seq_length=length
+        )
+    if arguments.font is not None:
+        return TextRenderer(font=arguments.font, max_seq_length=length)
+    if arguments.model is not None:
+        return TextRenderer.from_pretrained(renderer_folder(arguments.model), max_seq_length=length)
+    return TextRenderer(max_seq_length=length)
+
+
+def renderer_folder(model: str) -> str:
+    """Where a model's renderer lies: for a checkpoint inside a run's folder, in the run's folder."""
+    path = Path(model)
+    if path.is_dir() and not (path / RENDERER_CONFIG).exists() and (path.resolve().parent / RENDERER_CONFIG).exists():
+        return str(path.resolve().parent)
+    return model
+
+
+def _explain(model: str, error: Exception) -> UserError:
+    if Path(model).exists():
+        reason = str(error).split("\n")[0]
+        return UserError(f"{model}: no model that can be loaded ({reason})")
+    return UserError(f"{model}: no such folder, and no model of this name could be had from the Hugging Face hub")
+
+
+def load_config(model: str, **settings: Any) -> PixelConfig:
+    """The configuration of a saved model, with `settings` changed.
+
+    Raises:
+        UserError: it cannot be loaded.
+    """
+    try:
+        config: PixelConfig = PixelConfig.from_pretrained(model, **settings)
+    except (OSError, ValueError) as error:
+        raise _explain(model, error) from None
+    return config
+
+
+def check_length(config: PixelConfig, max_seq_length: int) -> None:
+    """Raise UserError if a model cannot take sequences of this length."""
+    if max_seq_length > config.max_seq_length:
+        raise UserError(
+            f"max-seq-length is {max_seq_length}, but the model takes at most {config.max_seq_length} patches: lower it"
+        )
+
+
+def load_model(cls: type[M], model: str, **settings: Any) -> M:
+    """A saved model, with `settings` of its configuration changed. What it lacks for the task is initialised anew.
+
+    Raises:
+        UserError: it cannot be loaded.
+    """
+    config = load_config(model, **settings)
+    try:
+        with no_progress_bars() if Path(model).exists() else contextlib.nullcontext():
+            loaded: M = cls.from_pretrained(model, config=config, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise _explain(model, error) from None
+    return loaded
+
+
+def encoder_settings(arguments: JobArguments) -> dict[str, Any]:
+    """The settings of a new encoder, as `PixelConfig` calls them."""
+    return {field.name: getattr(arguments, field.name) for field in dataclasses.fields(EncoderArguments)}
+
+
+def dropout_settings(arguments: JobArguments) -> dict[str, Any]:
+    """Dropout, as `PixelConfig` calls it."""
+    return {"hidden_dropout_prob": arguments.dropout, "attention_probs_dropout_prob": arguments.dropout}
+
+
+def load_tagger(
+    task: TaggingTask, model: str, renderer: str | None = None, max_seq_length: int | None = None, cpu: bool = False
+) -> tuple[PixelForTokenClassification, TextRenderer]:
+    """A fine-tuned tagger, ready for use on the GPU if there is one, and its renderer.
+
+    Args:
+        task: what it must have been trained for.
+        model: folder or hub name.
+        renderer: folder or hub name of another renderer.
+        max_seq_length: patches per sentence, if not those that the renderer was saved with.
+        cpu: stay on the CPU.
+
+    Raises:
+        UserError: one of them cannot be loaded, or the model is for another task.
+    """
+    config = load_config(model)
+    labels = set(config.id2label.values())
+    if labels != set(task.labels):
+        raise UserError(f"{model} is no model for {task.name}: its labels are {_shortened(sorted(labels))}")
+    settings = {} if max_seq_length is None else {"max_seq_length": max_seq_length}
+    text_renderer = TextRenderer.from_pretrained(renderer_folder(renderer or model), **settings)
+    check_length(config, text_renderer.max_seq_length)
+    tagger = load_model(PixelForTokenClassification, model).eval()
+    if torch.cuda.is_available() and not cpu:
+        tagger = tagger.to("cuda")
+    return tagger, text_renderer
+
+
+def _shortened(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" … ({len(names)})" if len(names) > 5 else "")

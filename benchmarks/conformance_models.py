@@ -36,10 +36,10 @@ class Report:
     def recording(self, name: str, differences: Mapping[str, float]) -> None:
         """Note the relative differences of one recording."""
         failed = {key: value for key, value in differences.items() if not value <= TOLERANCE}  # NaN fails
-        worst = max(differences, key=lambda key: differences[key])
+        worst = max(differences, key=lambda key: (not np.isfinite(differences[key]), differences[key]))
         self.checks += len(differences)
         self.failed += len(failed)
-        self.largest = max(self.largest, *differences.values())
+        self.largest = max(self.largest, *(float("inf") if value != value else value for value in differences.values()))
         self.numbers[name] = differences[worst]
         print(f"{name:68} {len(differences):4} checks  largest {differences[worst]:.1e} ({worst})")
         for key, value in failed.items():
@@ -63,7 +63,8 @@ def run(directory: Path, json_path: Path | None) -> int:
         name = str(path.relative_to(directory).with_suffix(""))
         recorded = dict(np.load(path))
         notes = json.loads(path.with_suffix(".json").read_text())
-        checks = len([key for key in recorded if not key.startswith("label:")]) + len(notes.get("grad_norms", ()))
+        checks = len([key for key in recorded if not is_input(key)])
+        checks += len([name for name in notes.get("grad_norms", ()) if not name.endswith(NOISE)])
         folder = path.parent
         if folder.name == "pretraining":
             compare_pretraining(report, name, directory, folder, recorded, notes)
@@ -97,6 +98,27 @@ def difference(ours: torch.Tensor, recorded: npt.NDArray[Any]) -> float:
     return ((ours.detach().double() - expected).abs().max() / scale).item()
 
 
+def is_input(key: str) -> bool:
+    """Whether a stored array was given to the model, not computed by it."""
+    return key in ("uniform_noise", "patch_mask") or key.startswith("label:")
+
+
+def compare_outputs(
+    report: Report,
+    name: str,
+    ours: Mapping[str, torch.Tensor],
+    recorded: Mapping[str, npt.NDArray[Any]],
+    gradient_differences: Mapping[str, float],
+) -> None:
+    """Compare every recorded array; one that we do not know counts as not run."""
+    outputs = {key: value for key, value in recorded.items() if not is_input(key) and not key.startswith("grad:")}
+    unknown = sorted(set(outputs) - set(ours))
+    if unknown:
+        report.skipped(name, len(unknown), f"recorded, but not known here: {', '.join(unknown)}")
+    differences = {key: difference(ours[key], value) for key, value in outputs.items() if key in ours}
+    report.recording(name, {**differences, **gradient_differences})
+
+
 def inputs(directory: Path, length: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Images (batch, 3, 16, 16 · length) in 0…1 and attention masks (batch, length)."""
     stored = np.load(directory / f"inputs_L{length}.npz")
@@ -107,18 +129,17 @@ def inputs(directory: Path, length: int) -> tuple[torch.Tensor, torch.Tensor]:
 def gradients(
     model: nn.Module, loss: torch.Tensor, recorded: Mapping[str, Any], notes: Mapping[str, Any]
 ) -> dict[str, float]:
-    """Compare norms of all gradients, and those that were recorded whole. Norms below the noise of the largest are noise."""
+    """Compare norms of all gradients, and those that were recorded whole"""
     model.zero_grad()
     loss.backward()
     found = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
     norms = notes.get("grad_norms", {})
-    scale = max(norms.values(), default=1.0)
     differences = {}
     for name, norm in norms.items():
         if name.endswith(NOISE):
             continue
         ours = found[name].double().norm().item() if name in found else float("inf")
-        differences[f"grad norm {name}"] = abs(ours - norm) / max(norm, 1e-3 * scale)
+        differences[f"grad norm {name}"] = abs(ours - norm) / norm if norm else abs(ours)
     for key, value in recorded.items():
         if key.startswith("grad:"):
             name = key.removeprefix("grad:")
@@ -155,9 +176,7 @@ def compare_pretraining(
     if "attention_layer0_sample0" in recorded:
         probabilities = forward(output_attentions=True).attentions[0][0]
         ours["attention_layer0_sample0"] = match_heads(probabilities, recorded["attention_layer0_sample0"])
-    differences = {key: difference(ours[key], value) for key, value in recorded.items() if key in ours}
-    differences |= gradients(model, outputs.loss, recorded, notes)
-    report.recording(name, differences)
+    compare_outputs(report, name, ours, recorded, gradients(model, outputs.loss, recorded, notes))
 
 
 def match_heads(probabilities: torch.Tensor, recorded: npt.NDArray[Any]) -> torch.Tensor:
@@ -201,9 +220,7 @@ def compare_head(
     if "attention_layer0_sample0" in recorded:
         probabilities = model(images, attention_mask, output_attentions=True).attentions[0][0]
         ours["attention_layer0_sample0"] = match_heads(probabilities, recorded["attention_layer0_sample0"])
-    differences = {key: difference(ours[key], value) for key, value in recorded.items() if key in ours}
-    differences |= gradients(model, outputs.loss, recorded, notes)
-    report.recording(name, differences)
+    compare_outputs(report, name, ours, recorded, gradients(model, outputs.loss, recorded, notes))
 
 
 def compare_trajectory(report: Report, name: str, directory: Path, path: Path) -> None:

@@ -155,6 +155,11 @@ def test_pickled_checkpoints_load_too(config: PixelConfig, grey: torch.Tensor, t
         ({"hidden_size": 18, "num_attention_heads": 2}, "not divisible by 4"),
         ({"mask_ratio": 1.5}, "mask_ratio must lie between 0 and 1"),
         ({"image_size": [16, 100]}, "not a multiple of patch_size"),
+        ({"image_size": [16, 0]}, "not a multiple of patch_size"),
+        ({"image_size": 1024}, "image_size must be a height and a width"),
+        ({"patch_size": 0}, "patch_size must be at least 1"),
+        ({"decoder_num_attention_heads": 0}, "decoder_num_attention_heads must be at least 1"),
+        ({"hidden_act": "gelo"}, "unknown activation 'gelo'"),
     ],
 )
 def test_impossible_configurations(setting: dict[str, Any], message: str) -> None:
@@ -182,3 +187,34 @@ def test_base_size_has_the_published_number_of_parameters() -> None:
         model = PixelForPreTraining(PixelConfig())
     assert sum(tensor.numel() for tensor in model.state_dict().values()) == 112_334_080
     assert len(model.state_dict()) == 334
+
+
+def test_widths_that_lost_a_pixel_are_mended() -> None:
+    """The published code stored [16, 47] for three patches."""
+    assert PixelConfig(image_size=[16, 47]).num_patches == 3
+
+
+def test_integers_other_than_bytes_are_refused(model: PixelModel, grey: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match="give bytes"):
+        model(grey.long())
+
+
+def test_eager_attention_is_eager(model: PixelModel, grey: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = torch.ones(3, 20, dtype=torch.long)
+    mask[1, 12:] = 0
+    expected = model(grey, mask).last_hidden_state
+    model.set_attn_implementation("eager")
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", None)
+    torch.testing.assert_close(model(grey, mask).last_hidden_state, expected, rtol=0, atol=1e-5)
+
+
+def test_settings_of_the_configuration_are_heeded(model: PixelModel, grey: torch.Tensor) -> None:
+    assert model(grey).hidden_states is None
+    model.config.output_hidden_states = True
+    assert len(model(grey).hidden_states) == 3
+    assert isinstance(model(grey, return_dict=False), tuple)
+
+
+def test_misspelt_arguments_are_errors(config: PixelConfig, grey: torch.Tensor) -> None:
+    with pytest.raises(TypeError, match="lables"):
+        PixelForTokenClassification(config)(grey, lables=torch.zeros(3, 20))

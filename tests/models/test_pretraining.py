@@ -100,3 +100,16 @@ def test_no_graph_breaks(model: PixelForPreTraining, grey: torch.Tensor) -> None
     noise = torch.rand(3, 20)
     mask = torch.ones(3, 20, dtype=torch.long)
     torch.testing.assert_close(compiled(grey, mask, noise=noise).loss, model(grey, mask, noise=noise).loss)
+
+
+def test_golden_loss(config: PixelConfig) -> None:
+    """Guards every step of the computation; agreement with the original itself is checked on recordings."""
+    model = PixelForPreTraining(config).eval()
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.rand(parameter.shape, generator=generator) / 5 - 0.1)
+    pixels = torch.randint(0, 256, (2, 20, 256), dtype=torch.uint8, generator=generator)
+    attention_mask = (torch.arange(20) < torch.tensor([[20], [13]])).long()
+    loss = model(pixels, attention_mask, noise=torch.rand(2, 20, generator=generator)).loss
+    assert loss.item() == pytest.approx(1.0006403923034668, rel=1e-5)

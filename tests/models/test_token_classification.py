@@ -26,3 +26,7 @@ def test_dropout_acts_in_training_only(config: PixelConfig, grey: torch.Tensor) 
     assert torch.equal(model(grey).logits, model(grey).logits)
     model.train()
     assert not torch.equal(model(grey).logits, model(grey).logits)
+
+
+def test_no_label_is_no_nan(config: PixelConfig, grey: torch.Tensor) -> None:
+    assert PixelForTokenClassification(config)(grey, labels=torch.full((3, 20), -100)).loss == 0

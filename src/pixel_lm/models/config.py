@@ -5,8 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from transformers import PreTrainedConfig
+from transformers.activations import ACT2FN
 
 __all__ = ["PixelConfig"]
+
+SIZES = (
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "patch_size",
+    "num_channels",
+    "decoder_num_attention_heads",
+    "decoder_hidden_size",
+    "decoder_num_hidden_layers",
+    "decoder_intermediate_size",
+)
 
 
 class PixelConfig(PreTrainedConfig):
@@ -55,7 +69,15 @@ class PixelConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
-        self.image_size = [int(side) for side in self.image_size]
+        if not isinstance(self.image_size, (list, tuple)) or len(self.image_size) != 2:
+            raise ValueError(f"image_size must be a height and a width, not {self.image_size!r}")
+        for name in SIZES:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        # For some lengths (3, 6, 12 …) the published code stored a width that is one pixel short.
+        self.image_size = [side + (side % self.patch_size == self.patch_size - 1) for side in map(int, self.image_size)]
+        if self.hidden_act not in ACT2FN:
+            raise ValueError(f"unknown activation {self.hidden_act!r}")
         for name, size, heads in (
             ("hidden_size", self.hidden_size, self.num_attention_heads),
             ("decoder_hidden_size", self.decoder_hidden_size, self.decoder_num_attention_heads),
@@ -67,7 +89,7 @@ class PixelConfig(PreTrainedConfig):
         if not 0 < self.mask_ratio < 1:
             raise ValueError(f"mask_ratio must lie between 0 and 1, not {self.mask_ratio}")
         height, width = self.image_size
-        if height % self.patch_size or width % self.patch_size:
+        if min(height, width) < 1 or height % self.patch_size or width % self.patch_size:
             raise ValueError(f"image_size {self.image_size} is not a multiple of patch_size {self.patch_size}")
 
     @property

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.utils.generic import can_return_tuple
 
 from pixel_lm.models.config import PixelConfig
 from pixel_lm.models.layers import BlockSizes, PixelLayer, attention_bias, run_layers
@@ -110,6 +109,11 @@ class PixelPreTrainedModel(PreTrainedModel):
     # A pretraining checkpoint brings its decoder along; heads do without it.
     _keys_to_ignore_on_load_unexpected = [r"^decoder\."]  # noqa: RUF012
 
+    @property
+    def explicit_attention(self) -> bool:
+        """Whether attention probabilities are computed one by one (`attn_implementation="eager"`)."""
+        return self.config._attn_implementation == "eager"
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """Linear layers N(0, 0.02) and biases 0; positions by formula; the patch projection as the published run really began:
@@ -153,14 +157,14 @@ class PixelModel(PixelPreTrainedModel):
         """The patch projection."""
         return self.embeddings.patch_embeddings
 
+    @can_return_tuple
     def forward(
         self,
         pixel_values: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         ids_keep: torch.Tensor | None = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
-        **kwargs: Any,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> BaseModelOutputWithPooling:
         """Encode a batch.
 
@@ -168,8 +172,10 @@ class PixelModel(PixelPreTrainedModel):
             pixel_values: patches or images, see `to_patches`. Any length up to that of the position table.
             attention_mask: (batch, length), 1 = attended, 0 = padding; None: all attended.
             ids_keep: (batch, kept) int64, encode only these patches, in this order (masked pretraining).
-            output_attentions: also return attention probabilities (computed without the fused kernel).
-            output_hidden_states: also return the embeddings and every block's output, before the final norm.
+            output_attentions: also return attention probabilities (computed without the fused kernel); None: as the
+                configuration says.
+            output_hidden_states: also return the embeddings and every block's output, before the final norm; None: as the
+                configuration says.
 
         Returns:
             `last_hidden_state` (batch, 1 + length, hidden_size) after the final norm, CLS first; `pooler_output`
@@ -182,7 +188,12 @@ class PixelModel(PixelPreTrainedModel):
         if attention_mask is not None and ids_keep is not None:
             attention_mask = attention_mask.gather(1, ids_keep)
         hidden_states, states, attentions = run_layers(
-            self.encoder.layer, embedded, attention_bias(attention_mask), output_attentions, output_hidden_states
+            self.encoder.layer,
+            embedded,
+            attention_bias(attention_mask),
+            self.config.output_attentions if output_attentions is None else output_attentions,
+            self.config.output_hidden_states if output_hidden_states is None else output_hidden_states,
+            explicit=self.explicit_attention,
         )
         hidden_states = self.layernorm(hidden_states)
         return BaseModelOutputWithPooling(

@@ -30,7 +30,7 @@ class BlockSizes:
 
 
 class PixelSelfAttention(nn.Module):
-    """Scaled dot-product attention of several heads."""
+    """Scaled dot-product attention of several heads: by the fused kernel, or with explicit probabilities."""
 
     def __init__(self, sizes: BlockSizes) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class PixelSelfAttention(nn.Module):
         self.value = nn.Linear(sizes.hidden_size, sizes.hidden_size, bias=sizes.qkv_bias)
 
     def forward(
-        self, hidden_states: torch.Tensor, mask: torch.Tensor | None, output_attentions: bool
+        self, hidden_states: torch.Tensor, mask: torch.Tensor | None, explicit: bool
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         batch, length, width = hidden_states.shape
 
@@ -52,7 +52,7 @@ class PixelSelfAttention(nn.Module):
         query, key, value = heads(self.query), heads(self.key), heads(self.value)
         dropout = self.dropout if self.training else 0.0
         probabilities = None
-        if output_attentions:
+        if explicit:
             scores = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5  # (batch, heads, length, length)
             if mask is not None:
                 scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
@@ -85,9 +85,9 @@ class PixelAttention(nn.Module):
         self.output = PixelProjection(sizes.hidden_size, sizes.hidden_size, sizes.hidden_dropout)
 
     def forward(
-        self, hidden_states: torch.Tensor, mask: torch.Tensor | None, output_attentions: bool
+        self, hidden_states: torch.Tensor, mask: torch.Tensor | None, explicit: bool
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        context, probabilities = self.attention(hidden_states, mask, output_attentions)
+        context, probabilities = self.attention(hidden_states, mask, explicit)
         return self.output(context), probabilities
 
 
@@ -104,9 +104,9 @@ class PixelLayer(GradientCheckpointingLayer):
         self.layernorm_after = nn.LayerNorm(sizes.hidden_size, eps=sizes.layer_norm_eps)
 
     def forward(
-        self, hidden_states: torch.Tensor, mask: torch.Tensor | None = None, output_attentions: bool = False
+        self, hidden_states: torch.Tensor, mask: torch.Tensor | None = None, explicit: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        attended, probabilities = self.attention(self.layernorm_before(hidden_states), mask, output_attentions)
+        attended, probabilities = self.attention(self.layernorm_before(hidden_states), mask, explicit)
         hidden_states = hidden_states + attended
         expanded = self.activation(self.intermediate(self.layernorm_after(hidden_states)))
         return hidden_states + self.output(expanded), probabilities
@@ -128,8 +128,9 @@ def run_layers(
     mask: torch.Tensor | None,
     output_attentions: bool = False,
     output_hidden_states: bool = False,
+    explicit: bool = False,
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...] | None, tuple[torch.Tensor, ...] | None]:
-    """Apply a stack of blocks.
+    """Apply a stack of blocks, with explicit attention probabilities if `explicit` or if they are asked for.
 
     Returns:
         The last block's output (batch, length, width); if asked for, the input of the first block and every block's output;
@@ -138,7 +139,7 @@ def run_layers(
     states = [hidden_states]
     attentions = []
     for layer in layers:
-        hidden_states, probabilities = layer(hidden_states, mask, output_attentions)
+        hidden_states, probabilities = layer(hidden_states, mask, explicit or output_attentions)
         if output_hidden_states:
             states.append(hidden_states)
         if output_attentions:

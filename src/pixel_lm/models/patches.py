@@ -21,7 +21,7 @@ def to_patches(pixel_values: torch.Tensor, patch_size: int, num_channels: int, d
         (batch, length, patch_size²) if the input is grey patches, else (batch, length, patch_size² · num_channels).
 
     Raises:
-        ValueError: the shape is none of these.
+        ValueError: the shape is none of these, or the values are integers other than bytes.
     """
     grey = patch_size * patch_size
     if pixel_values.dim() == 4:
@@ -46,4 +46,6 @@ def to_patches(pixel_values: torch.Tensor, patch_size: int, num_channels: int, d
         )
     if pixel_values.dtype == torch.uint8:
         return pixel_values.to(dtype) / 255
+    if not pixel_values.is_floating_point():
+        raise ValueError(f"pixel_values are {pixel_values.dtype}: give bytes (uint8, 0 to 255) or floats in 0 to 1")
     return pixel_values.to(dtype)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
 from transformers import initialization as init
 from transformers.utils import ModelOutput
+from transformers.utils.generic import can_return_tuple
 
 from pixel_lm.models.config import PixelConfig
 from pixel_lm.models.encoder import PixelModel, PixelPreTrainedModel, gather_patches, position_rows
@@ -68,7 +68,11 @@ class PixelDecoder(nn.Module):
         self.decoder_pred = nn.Linear(width, config.patch_size**2 * config.num_channels)
 
     def forward(
-        self, encoded: torch.Tensor, ids_restore: torch.Tensor, attention_mask: torch.Tensor | None
+        self,
+        encoded: torch.Tensor,
+        ids_restore: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        explicit_attention: bool = False,
     ) -> torch.Tensor:
         """Predict all patches.
 
@@ -86,7 +90,9 @@ class PixelDecoder(nn.Module):
         # shuffled order: visible patches, then mask tokens -> original order
         patches = gather_patches(torch.cat([visible[:, 1:], masked], dim=1), ids_restore)
         hidden_states = torch.cat([visible[:, :1], patches], dim=1) + position_rows(self.decoder_pos_embed, length)
-        hidden_states, _, _ = run_layers(self.decoder_layers, hidden_states, attention_bias(attention_mask))
+        hidden_states, _, _ = run_layers(
+            self.decoder_layers, hidden_states, attention_bias(attention_mask), explicit=explicit_attention
+        )
         return self.decoder_pred(self.decoder_norm(hidden_states))[:, 1:]
 
 
@@ -108,16 +114,16 @@ class PixelForPreTraining(PixelPreTrainedModel):
                 module.decoder_pos_embed, sincos_positions(module.config.num_patches, module.config.decoder_hidden_size)
             )
 
+    @can_return_tuple
     def forward(
         self,
         pixel_values: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         patch_mask: torch.Tensor | None = None,
         noise: torch.Tensor | None = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
         return_loss: bool = True,
-        **kwargs: Any,
     ) -> PixelForPreTrainingOutput:
         """Mask, encode, decode, compare.
 
@@ -134,7 +140,7 @@ class PixelForPreTraining(PixelPreTrainedModel):
             noise = torch.rand(len(pixel_values), length, device=pixel_values.device)
         mask, ids_keep, ids_restore = draw_mask(noise, self.config.mask_ratio, attention_mask, patch_mask)
         encoded = self.vit(pixel_values, attention_mask, ids_keep, output_attentions, output_hidden_states)
-        logits = self.decoder(encoded.last_hidden_state, ids_restore, attention_mask)
+        logits = self.decoder(encoded.last_hidden_state, ids_restore, attention_mask, self.explicit_attention)
         return PixelForPreTrainingOutput(
             loss=self._loss(pixel_values, logits, mask if attention_mask is None else mask * attention_mask),
             logits=logits,

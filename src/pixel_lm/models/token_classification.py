@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 from transformers.modeling_outputs import TokenClassifierOutput
+from transformers.utils.generic import can_return_tuple
 
 from pixel_lm.models.config import PixelConfig
 from pixel_lm.models.encoder import PixelModel, PixelPreTrainedModel
@@ -24,14 +23,14 @@ class PixelForTokenClassification(PixelPreTrainedModel):
         self.classifier = nn.Linear(config.hidden_size, len(config.id2label or ()))
         self.post_init()
 
+    @can_return_tuple
     def forward(
         self,
         pixel_values: torch.Tensor,
         attention_mask: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
-        **kwargs: Any,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
     ) -> TokenClassifierOutput:
         """Classify patches.
 
@@ -46,7 +45,11 @@ class PixelForTokenClassification(PixelPreTrainedModel):
         logits = self.classifier(self.dropout(encoded.last_hidden_state[:, 1:]))
         loss = None
         if labels is not None:
-            loss = nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100)
+            # Summed and divided by hand: a batch without any label has loss 0, not NaN.
+            total = nn.functional.cross_entropy(
+                logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100, reduction="sum"
+            )
+            loss = total / (labels != -100).sum().clamp(min=1)
         return TokenClassifierOutput(
             loss=loss, logits=logits, hidden_states=encoded.hidden_states, attentions=encoded.attentions
         )

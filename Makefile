@@ -1,7 +1,7 @@
 # Everything runs in .venv, which is made when it is first needed. `make help` lists what there is to do.
 
 VENV     ?= .venv
-PYTHON   := $(VENV)/bin/python
+RUN      := $(VENV)/bin/python -m
 PACKAGES := pyproject.toml constraints.txt
 # The tests run side by side, one per core: more threads in each would only get in each other's way.
 SINGLE   := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
@@ -30,33 +30,33 @@ $(VENV)/.ready-docs: $(PACKAGES)
 	@touch $(VENV)/.ready $@
 
 quickstart: $(VENV)/.ready ## pretrain, fine-tune, evaluate and draw a tiny model; TREEBANK=DIR TEXT=FILE OUT=DIR for your data
-	@$(PYTHON) -m pixel_lm quickstart $(if $(TREEBANK),--treebank "$(TREEBANK)") $(if $(TEXT),--text "$(TEXT)") \
+	@$(RUN) pixel_lm quickstart $(if $(TREEBANK),--treebank "$(TREEBANK)") $(if $(TEXT),--text "$(TEXT)") \
 		$(if $(OUT),--output-dir "$(OUT)")
 
 test: lint types pytest ## check style, types, import directions, and run all tests
 
 lint: $(VENV)/.ready-dev ## check style and format
-	@$(PYTHON) -m ruff check src tests benchmarks
-	@$(PYTHON) -m ruff format --check src tests benchmarks || { echo 'not formatted: run `make format`' >&2; exit 1; }
+	@$(RUN) ruff check src tests benchmarks
+	@$(RUN) ruff format --check src tests benchmarks || { echo 'not formatted: run `make format`' >&2; exit 1; }
 
 types: $(VENV)/.ready-dev ## check types
-	@$(PYTHON) -m mypy
+	@$(RUN) mypy
 
 pytest: $(VENV)/.ready-dev
-	@$(SINGLE) $(PYTHON) -m pytest -q -n $(JOBS) --maxprocesses 4 $(ARGS)
+	@$(SINGLE) $(RUN) pytest -q -n $(JOBS) --maxprocesses 4 $(ARGS)
 
 format: $(VENV)/.ready-dev ## sort imports and format the code
-	@$(PYTHON) -m ruff check --select I --fix src tests benchmarks
-	@$(PYTHON) -m ruff format src tests benchmarks
+	@$(RUN) ruff check --select I --fix src tests benchmarks
+	@$(RUN) ruff format src tests benchmarks
 
 bench: $(VENV)/.ready ## run the benchmarks, each against its named baseline
-	@for script in benchmarks/bench_*.py; do echo "$$script"; $(PYTHON) "$$script" || exit 1; done
+	@for script in benchmarks/bench_*.py; do echo "$$script"; $(VENV)/bin/python "$$script" || exit 1; done
 
 docs: $(VENV)/.ready-docs ## build the site into site/
-	@$(PYTHON) -m mkdocs build --strict --quiet && echo "site/index.html"
+	@$(RUN) mkdocs build --strict --quiet && echo "site/index.html"
 
 dist: $(VENV)/.ready-dev ## build wheel and source archive into dist/
-	@rm -rf dist && $(PYTHON) -m build --outdir dist .
+	@rm -rf dist && $(RUN) build --outdir dist .
 
 clean: ## remove what was built here, .venv included
 	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache src/*.egg-info

@@ -47,28 +47,34 @@ install_debian_packages() {
     return 1
 }
 
+can_make_venv() { "$python" -c 'import ensurepip, venv; ensurepip.version()' >/dev/null 2>&1; }
+
 make_venv() {
     python=$(find_python)
-    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+    if ! can_make_venv; then
         package=$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
         if can_install_debian_packages; then
             say "installing Debian's $package"
             install_debian_packages "$package" || true
         fi
-        "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        can_make_venv ||
             fail "$python cannot make virtual environments: install $package (Debian: apt-get install $package)"
     fi
     say "making $venv with $("$python" --version) ($python)"
     # --clear repairs an environment that an interrupted run left half made.
-    "$python" -m venv --clear "$venv" || fail "could not make $venv: is the folder writable, is there space on the disk?"
+    output=$("$python" -m venv --clear "$venv" 2>&1) || fail "could not make $venv: $(echo "$output" | tail -n 1)"
 }
 
 install_package() {
     say "installing pixel-lm$extras and what it needs (the first time takes a few minutes; log in $log)"
     if ! "$venv/bin/python" -m pip install --disable-pip-version-check --no-input -c constraints.txt -e ".$extras" \
         >"$log" 2>&1 </dev/null; then
-        reason=$(grep -iE '^ *(error|fatal|.*(No space left|NewConnectionError|Name or service not known))' "$log" | tail -n 1 | cut -c 1-200)
-        fail "pip could not install the packages: is there a network, does pip reach its index? (all of it in $log) ${reason:-}"
+        if grep -qE 'NewConnectionError|NameResolutionError|ConnectTimeout|Network is unreachable' "$log"; then
+            fail "pip cannot reach its package index: check the network, the proxy or pip's own settings (details in $log)"
+        elif grep -q 'No space left on device' "$log"; then
+            fail "no space left on the disk of $venv or of the temporary folder (TMPDIR)"
+        fi
+        fail "pip could not install the packages (details in $log): $(grep -m 1 -iE '^ *error' "$log" || tail -n 1 "$log")"
     fi
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 TINY_ENCODER: dict[str, Any] = {
     "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "cpu": True
@@ -61,6 +62,15 @@ def read_curve() -> Callable[[Path], list[dict[str, float]]]:
         return [{key: line[key] for key in kept if key in line} for line in lines if "train_runtime" not in line]
 
     return read
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Any:
+    """Models this small are slower with more, and far slower on a machine that does other things as well."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session", autouse=True)

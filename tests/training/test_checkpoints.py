@@ -94,7 +94,9 @@ def test_continue_and_clear_torn_checkpoints(tmp_path: Path) -> None:
 
 
 def test_other_settings_are_refused_unless_they_do_not_matter(tmp_path: Path) -> None:
-    prepare_output_dir(PretrainArguments(output_dir=str(tmp_path)))
+    prepare_output_dir(PretrainArguments(output_dir=str(tmp_path), steps=5))
+    prepare_output_dir(PretrainArguments(output_dir=str(tmp_path)))  # nothing was trained yet, so nothing is lost
+    make_checkpoint(tmp_path, 10)
     prepare_output_dir(PretrainArguments(output_dir=str(tmp_path), keep_checkpoints=7, report_to=("tensorboard",)))
     with pytest.raises(UserError, match=r"holds a run with base-learning-rate 0\.00015, not 1\.0: .*--overwrite"):
         prepare_output_dir(PretrainArguments(output_dir=str(tmp_path), base_learning_rate=1.0))

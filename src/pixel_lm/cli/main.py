@@ -18,7 +18,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module, metadata
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 from pixel_lm import cli
 from pixel_lm.errors import UserError
@@ -30,8 +30,8 @@ ORDER = ["quickstart", "render", "pretrain", "finetune", "evaluate", "predict", 
 class Parser(argparse.ArgumentParser):
     """Reports mistakes as UserError, in one line, with near matches for unknown options."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
         """Called by argparse."""
@@ -43,8 +43,9 @@ class Parser(argparse.ArgumentParser):
         known = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
         for extra in extras:
             if extra.startswith("-"):
-                close = difflib.get_close_matches(extra.split("=")[0], known, n=2)
-                hints.append(f"{extra}, did you mean {' or '.join(close)}?" if close else extra)
+                name = extra.split("=")[0]
+                close = difflib.get_close_matches(name, known, n=2)
+                hints.append(f"{name}, did you mean {' or '.join(close)}?" if close else name)
         if hints:
             self.error("unknown option " + "; ".join(hints))
         self.error("too many arguments: " + " ".join(extras))
@@ -113,13 +114,17 @@ def _complain(message: str) -> int:
 
 def configure_messages(verbose: bool) -> None:
     """Show our own messages and warnings as single lines; those of libraries only on request."""
-    logging.basicConfig(format="pixel-lm: %(message)s", level=logging.INFO if verbose else logging.ERROR)
-    logging.getLogger("pixel_lm").setLevel(logging.INFO)
+    ours = logging.getLogger("pixel_lm")
+    ours.setLevel(logging.INFO)
+    ours.handlers = [logging.StreamHandler()]
+    ours.handlers[0].setFormatter(logging.Formatter("pixel-lm: %(message)s"))
+    ours.propagate = False
     if verbose:
+        logging.basicConfig(level=logging.INFO)
         return
     # Read by the libraries when they are imported, which has not happened yet.
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("DATASETS_VERBOSITY", "error")
+    for library in ("TRANSFORMERS", "DATASETS", "HF_HUB"):
+        os.environ.setdefault(f"{library}_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     warnings.simplefilter("ignore")
     warnings.filterwarnings("default", module=r"pixel_lm(\.|$)")

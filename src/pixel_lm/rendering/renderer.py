@@ -9,6 +9,7 @@ import logging
 import re
 import shutil
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ _LINE_BREAKS = "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
 _NOT_PLAIN = re.compile(f"[{_LINE_BREAKS}\ud800-\udfff]")
 _TO_SPACE = str.maketrans(_LINE_BREAKS, " " * len(_LINE_BREAKS))
 _WORDS = re.compile(r" *[^ ]+ *| +")
+_LONGEST_WORD = 40
 
 
 class TextRenderer:
@@ -252,49 +254,33 @@ class TextRenderer:
     def split(self, text: str) -> list[str]:
         """Cut a text into pieces that fit: none is clipped, nothing is lost, `"".join(pieces) == text`.
 
-        Each piece is as long as it can be and ends after a space where there is one, else between grapheme clusters. (A
-        cluster wider than a whole strip stands alone and is clipped.)
+        Pieces are filled as far as possible. They end after a space; only stretches of more than 40 characters without one
+        (text in Chinese, Japanese, Thai …) are also cut between grapheme clusters. (A cluster that is wider than a whole strip
+        stands alone and is clipped.)
         """
         limit = self._strip_width - self.patch_size - 2 * self._typesetter.profile.indent
-        words = _WORDS.findall(text)
-        widths = [self._line(word).width for word in words]
+        _clean(text)  # complain about lone surrogates before anything is measured
+        words = [part for word in _WORDS.findall(text) for part in self._parts(word, limit)]
+        widths = [self._typesetter.width_of_word(_clean(word)) for word in words]
         pieces: list[str] = []
         first = 0
         while first < len(words):
-            last, total = first, 0
+            last, total = first + 1, widths[first]
             while last < len(words) and total + widths[last] <= limit:
                 total += widths[last]
                 last += 1
             # Words measured one by one may differ a little from the whole (digits take their script from the context).
-            while last > first and self._line("".join(words[first:last])).width > limit:
+            while last > first + 1 and self._line("".join(words[first:last])).width > limit:
                 last -= 1
-            if last == first:  # a word longer than a strip
-                head = self._longest_prefix(words[first], limit)
-                pieces.append(words[first][:head])
-                words[first] = words[first][head:]
-                widths[first] = self._line(words[first]).width if words[first] else 0
-                first += not words[first]
-            else:
-                pieces.append("".join(words[first:last]))
-                first = last
+            pieces.append("".join(words[first:last]))
+            first = last
         return pieces
 
-    def _longest_prefix(self, word: str, limit: int) -> int:
-        """Length of the longest prefix of whole grapheme clusters that is at most `limit` pixels wide; at least one cluster."""
-        cleaned = _clean(word)
-        window = 2 * limit
-        while True:
-            ends = [*cluster_starts(cleaned[:window])[1:], min(window, len(cleaned))]
-            low, high = 0, len(ends) - 1  # the answer is ends[low] at least
-            while low < high:
-                middle = (low + high + 1) // 2
-                if self._typesetter.width(cleaned[: ends[middle]]) <= limit:
-                    low = middle
-                else:
-                    high = middle - 1
-            if low < len(ends) - 1 or window >= len(cleaned):
-                return ends[low]
-            window *= 2
+    def _parts(self, word: str, limit: int) -> list[str]:
+        """A word, or its grapheme clusters if it is so long that it may be cut."""
+        if len(word) <= _LONGEST_WORD and self._typesetter.width_of_word(_clean(word)) <= limit:
+            return [word]
+        return [word[start:end] for start, end in pairwise([*cluster_starts(word), len(word)])]
 
     # -- saving and loading ------------------------------------------------------------------------------------------
 

@@ -19,7 +19,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,7 @@ import uharfbuzz as hb
 from fontTools.unicodedata import script
 
 from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
-from pixel_lm.rendering.itemize import Item, items
+from pixel_lm.rendering.itemize import Item, cluster_starts, items
 from pixel_lm.rendering.profiles import Profile
 
 __all__ = ["Line", "Typesetter"]
@@ -38,8 +39,12 @@ _FIRST_LETTER = re.compile(r"[^\W\d_]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # HarfBuzz looks at this many characters on either side of what it shapes.
 _CONTEXT = 5
+# Scripts written without spaces whose characters hardly ever change their neighbours: there, a token is one character.
+_UNSPACED = frozenset({"Hani", "Hira", "Kana", "Bopo", "Yiii"})
 # What a remembered token costs beside its ink: the key, two dictionary entries, the objects.
 _ENTRY_BYTES = 400
+# Bound on the small caches of widths and pairs.
+_MAX_ENTRIES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Line:
         left, right: columns of ink before the origin and beyond `width` (both 0 for nearly every line).
         ascent, descent: of the fonts that take part, in pixels; they decide where the baseline lies.
         unknown: characters for which no font has a glyph, in order of appearance.
+        font: the font, if one drew all of it in one run.
     """
 
     columns: bytes
@@ -61,6 +67,7 @@ class Line:
     ascent: int
     descent: int
     unknown: str = ""
+    font: Font | None = None
 
 
 class _Run(NamedTuple):
@@ -145,6 +152,8 @@ class Typesetter:
         self._lock = threading.Lock()
         self._tables: dict[tuple[str, bool, tuple[int, int]], _Table] = {}
         self._table_of_letter: dict[str, _Table | None] = {}
+        self._joined: dict[tuple[str, str, str], bool] = {}
+        self._widths: dict[str, int] = {}
         self._cached_bytes = 0
 
     # -- a line ------------------------------------------------------------------------------------------------------
@@ -177,11 +186,12 @@ class Typesetter:
         """Typeset token by token in visual order, drawing the tokens that are new."""
         metrics = self._metrics(text)
         pieces: list[Line] = []
+        items_of: list[Item] = []
         line_items = items(text, base_level)
         for item in _visual_order(line_items):
             table = self._table(item.script, item.level % 2 == 1, metrics)
             drawn: list[Line] = []
-            for token in _tokens(text[item.start : item.end]):
+            for token in self._tokens(text, item):
                 try:
                     line = table.lines[token]
                 except KeyError:
@@ -190,9 +200,10 @@ class Typesetter:
                     return self.whole_line(text, base_level)
                 drawn.append(line)
             pieces.extend(reversed(drawn) if item.level % 2 else drawn)
+            items_of += [item] * len(drawn)
         if len(line_items) == 1:
             self._note_letter(text, item, table)
-        line = self._join(pieces, metrics)
+        line = self._join(pieces, items_of, metrics)
         return line or self.whole_line(text, base_level)
 
     def whole_line(self, text: str, base_level: int | None = None) -> Line:
@@ -210,6 +221,15 @@ class Typesetter:
         return sum(
             sum(run.advances) for item in items(text) for run in self._shape(text, item.start, item.end, item)[0]
         )
+
+    def width_of_word(self, word: str) -> int:
+        """Width of a word that stands alone, remembered."""
+        width = self._widths.get(word)
+        if width is None:
+            if len(self._widths) >= _MAX_ENTRIES:
+                self._widths.clear()
+            width = self._widths[word] = self.line(word).width
+        return width
 
     # -- fonts -------------------------------------------------------------------------------------------------------
 
@@ -284,6 +304,41 @@ class Typesetter:
             y_offsets=[position[1] for position in positions],
         )
 
+    def _tokens(self, text: str, item: Item) -> list[str]:
+        """Cut an item where shaping may start anew; the pieces concatenate to its text."""
+        tokens = _tokens(text[item.start : item.end])
+        if item.script not in _UNSPACED:
+            return tokens
+        characters: list[str] = []
+        for token in tokens:
+            starts = cluster_starts(token)
+            for start, end in pairwise([*starts, len(token)]):
+                cluster = token[start:end]
+                if start and (not _starts_token(cluster[0]) or self._interact(characters[-1], cluster, item)):
+                    characters[-1] += cluster
+                else:
+                    characters.append(cluster)
+        return characters
+
+    def _interact(self, left: str, right: str, item: Item) -> bool:
+        """Whether two neighbours are shaped differently together than each on its own."""
+        key = (left, right, item.script)
+        joined = self._joined.get(key)
+        if joined is None:
+            if len(self._joined) >= _MAX_ENTRIES:
+                self._joined.clear()
+            pair: list[tuple[Any, ...]] = []
+            apart: list[tuple[Any, ...]] = []
+            for target, texts in ((pair, (left + right,)), (apart, (left, right))):
+                for text in texts:
+                    for run in self._shape(text, 0, len(text), item)[0]:
+                        target += [
+                            (run.font, *glyph)
+                            for glyph in zip(run.ids, run.advances, run.x_offsets, run.y_offsets, strict=True)
+                        ]
+            joined = self._joined[key] = pair != apart
+        return joined
+
     def _depends_on_space(self, token: str, item: Item) -> bool:
         """Whether the token is shaped differently after a space than on its own."""
         run = next(self._runs(token, 0, len(token)))
@@ -300,7 +355,7 @@ class Typesetter:
     def _draw(self, runs: Sequence[_Glyphs], metrics: tuple[int, int], unknown: str) -> Line:
         """Rasterise shaped runs, given from left to right, on the baseline of a line with these metrics."""
         baseline = self.profile.baseline(*metrics, self.height)
-        pen = left = right = 0
+        pen = 0
         boxes: list[list[tuple[int, int, npt.NDArray[np.uint8]]]] = []
         half = UNITS_PER_PIXEL // 2
         for run in runs:
@@ -313,21 +368,30 @@ class Typesetter:
                     x = pen + ((x_offset + half) >> 10) + glyph.left
                     y = math.floor(baseline - y_offset / UNITS_PER_PIXEL + 0.5) - glyph.top
                     boxes[-1].append((x, y, glyph.alpha))
-                    left = min(left, x)
-                    right = max(right, x + len(glyph.alpha))
                 pen += advance
         width = max(pen, 0)
-        canvas = np.zeros((max(right, width) - left, self.height), np.uint8)  # (columns, rows)
+        extents = [_extent(run_boxes) for run_boxes in boxes if run_boxes]
+        left = min([0, *(first for first, _ in extents)])
+        right = max([width, *(last for _, last in extents)])
+        canvas = np.zeros((right - left, self.height), np.uint8)  # (columns, rows)
         for run_boxes in boxes:
-            ink = canvas if len(boxes) == 1 else np.zeros_like(canvas)
-            for x, y, alpha in run_boxes:
-                add_ink(ink, x - left, y, alpha)
-            if ink is not canvas:
-                canvas = over(ink, canvas)
-        return Line((~canvas).tobytes(), width, -left, max(right - width, 0), *metrics, unknown)
+            if len(boxes) == 1:
+                add_all(canvas, left, run_boxes)
+            elif run_boxes:
+                first, last = _extent(run_boxes)
+                ink = np.zeros((last - first, self.height), np.uint8)
+                add_all(ink, first, run_boxes)
+                target = canvas[first - left : last - left]
+                target[:] = over(ink, target)
+        only = runs[0].font if len(runs) == 1 else None
+        return Line((~canvas).tobytes(), width, -left, right - width, *metrics, unknown, only)
 
-    def _join(self, pieces: Sequence[Line], metrics: tuple[int, int]) -> Line | None:
-        """Set pieces side by side. None if ink that leaves its piece meets other ink: then it matters which is drawn how."""
+    def _join(self, pieces: Sequence[Line], items_of: Sequence[Item], metrics: tuple[int, int]) -> Line | None:
+        """Set pieces side by side; `items_of` says in which item each lies.
+
+        Ink that leaves its piece and meets other ink is added within a run. Between runs it matters which is drawn first and
+        how: then the answer is None.
+        """
         width = sum(piece.width for piece in pieces)
         unknown = "".join(piece.unknown for piece in pieces)
         if not any(piece.left or piece.right for piece in pieces):
@@ -339,14 +403,25 @@ class Typesetter:
             right = max(right, pen + piece.right)
         canvas = np.full((max(right, width) - left, self.height), 255, np.uint8)  # (columns, rows)
         pen = -left
-        for piece in pieces:
+        reach = run_begins_at = 0  # ink so far ends here; ink of earlier runs ends here
+        for index, piece in enumerate(pieces):
+            same_run = index > 0 and piece.font is not None and piece.font is pieces[index - 1].font
+            if not (same_run and items_of[index] is items_of[index - 1]):
+                run_begins_at = reach
             columns = np.frombuffer(piece.columns, np.uint8).reshape(-1, self.height)
-            target = canvas[pen - piece.left : pen - piece.left + len(columns)]
-            if ((target != 255) & (columns != 255)).any():
+            start = pen - piece.left
+            target = canvas[start : start + len(columns)]
+            if start >= reach:
+                target[:] = columns
+            elif start >= run_begins_at:
+                target -= np.minimum(target, 255 - columns)  # 255 is no ink, so this adds ink and saturates
+            elif ((target != 255) & (columns != 255)).any():
                 return None
-            np.minimum(target, columns, out=target)
+            else:
+                np.minimum(target, columns, out=target)
+            reach = max(reach, start + len(columns))
             pen += piece.width
-        return Line(canvas.tobytes(), width, -left, max(right - width, 0), *metrics, unknown)
+        return Line(canvas.tobytes(), width, -left, max(right, width) - width, *metrics, unknown)
 
     # -- the cache ---------------------------------------------------------------------------------------------------
 
@@ -382,6 +457,17 @@ class Typesetter:
             if line and not (line.left or line.right or line.unknown) and item.level == 0 and _is_plain(token):
                 table.plain[token] = line.columns
         return line
+
+
+def _extent(boxes: Sequence[tuple[int, int, npt.NDArray[np.uint8]]]) -> tuple[int, int]:
+    """First column of ink, and the one after the last."""
+    return min(x for x, _, _ in boxes), max(x + len(alpha) for x, _, alpha in boxes)
+
+
+def add_all(canvas: npt.NDArray[np.uint8], left: int, boxes: Sequence[tuple[int, int, npt.NDArray[np.uint8]]]) -> None:
+    """Add the glyphs of one run to a canvas that begins at column `left`."""
+    for x, y, alpha in boxes:
+        add_ink(canvas, x - left, y, alpha)
 
 
 def add_ink(canvas: npt.NDArray[np.uint8], x: int, y: int, alpha: npt.NDArray[np.uint8]) -> None:

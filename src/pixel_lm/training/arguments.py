@@ -357,13 +357,22 @@ def validate(arguments: JobArguments) -> None:
         ]  # fmt: skip
     elif isinstance(arguments, FinetuneArguments):
         positive += ["eval_batch_size", "learning_rate"]
+    not_negative = ["num_workers", "weight_decay", "max_grad_norm"]
+    if isinstance(arguments, PretrainArguments):
+        not_negative += ["min_learning_rate", "min_text_patches"]
+    elif isinstance(arguments, FinetuneArguments):
+        not_negative += ["warmup_steps", "early_stopping_patience"]
+        positive += [
+            name for name in ("max_train_examples", "max_eval_examples") if getattr(arguments, name) is not None
+        ]
     for name in positive:
         if getattr(arguments, name) <= 0:
             fail(name, "but must be greater than 0")
+    for name in not_negative:
+        if getattr(arguments, name) < 0:
+            fail(name, "but must not be negative")
     if not 0 <= arguments.dropout < 1:
         fail("dropout", "but must be at least 0 and less than 1")
-    if arguments.num_workers < 0:
-        fail("num_workers", "but must be at least 0")
     heads = [("hidden_size", "num_attention_heads")]
     if isinstance(arguments, PretrainArguments):
         heads.append(("decoder_hidden_size", "decoder_num_attention_heads"))

@@ -117,7 +117,7 @@ def prepare_output_dir(arguments: JobArguments) -> Path | None:
         for path in checkpoints(output_dir):
             shutil.rmtree(path)
         (output_dir / RESULTS).unlink(missing_ok=True)
-    elif record.is_file():
+    elif record.is_file() and (checkpoints(output_dir) or (output_dir / RESULTS).is_file()):
         _check_same_run(record, arguments)
         resume = last_complete(output_dir)
         for path in reversed(checkpoints(output_dir)):

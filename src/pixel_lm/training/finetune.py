@@ -168,9 +168,9 @@ def _run_seed(arguments: FinetuneArguments) -> dict[str, Any]:
         "test": arguments.max_eval_examples,
     }
     sentences = {split: task.read(path)[: limits[split]] for split, path in files.items()}
-    renderer = load_renderer(arguments)
     set_seed(arguments.seed)
     model = build_model(arguments, task)
+    renderer = load_renderer(arguments)
     datasets = {split: TaggingDataset(task, part, renderer, model.config.label2id) for split, part in sentences.items()}
     with settings.main_process_first(desc="preparing the output folder"):
         resume = prepare_output_dir(arguments)

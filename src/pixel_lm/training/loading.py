@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from transformers import PreTrainedModel
@@ -19,6 +19,7 @@ from pixel_lm.training.reporting import no_progress_bars
 
 M = TypeVar("M", bound=PreTrainedModel)
 
+MODEL_TYPES = ("pixel", "vit_mae")  # the latter in early versions of the published base model
 RENDERER_CONFIG = "text_renderer_config.json"
 
 
@@ -62,10 +63,14 @@ def load_config(model: str, **settings: Any) -> PixelConfig:
         UserError: it cannot be loaded.
     """
     try:
-        config: PixelConfig = PixelConfig.from_pretrained(model, **settings)
+        stored, _ = PixelConfig.get_config_dict(model)
+        if not stored:
+            raise UserError(f"{model}: no model in this folder (it has no config.json)")
+        if stored.get("model_type") not in MODEL_TYPES:
+            raise UserError(f"{model} is a model of type {stored.get('model_type')}, not a pixel model")
+        return cast(PixelConfig, PixelConfig.from_pretrained(model, **settings))
     except (OSError, ValueError) as error:
         raise _explain(model, error) from None
-    return config
 
 
 def check_length(config: PixelConfig, max_seq_length: int) -> None:
@@ -120,7 +125,7 @@ def load_tagger(
     labels = set(config.id2label.values())
     if labels != set(task.labels):
         raise UserError(f"{model} is no model for {task.name}: its labels are {_shortened(sorted(labels))}")
-    settings = {} if max_seq_length is None else {"max_seq_length": max_seq_length}
+    settings: dict[str, Any] = {} if max_seq_length is None else {"max_seq_length": max_seq_length}
     text_renderer = TextRenderer.from_pretrained(renderer_folder(renderer or model), **settings)
     check_length(config, text_renderer.max_seq_length)
     tagger = load_model(PixelForTokenClassification, model).eval()

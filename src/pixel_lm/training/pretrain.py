@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from pixel_lm.data.strips import ShuffledStrips, StripDataset, build_strips
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelForPreTraining
 from pixel_lm.rendering import TextRenderer
-from pixel_lm.training.arguments import PretrainArguments, validate
+from pixel_lm.training.arguments import FinetuneArguments, PretrainArguments, validate
 from pixel_lm.training.checkpoints import RESULTS, prepare_output_dir, stored_results
 from pixel_lm.training.loading import check_length, dropout_settings, encoder_settings, load_model, load_renderer
 from pixel_lm.training.reporting import (
@@ -91,9 +92,9 @@ def run_pretraining(arguments: PretrainArguments) -> dict[str, Any]:
     settings.per_device_eval_batch_size = settings.per_device_train_batch_size
     corpus = Corpus(arguments.text, arguments.text_field)
     validation_corpus = Corpus(arguments.validation_text, arguments.text_field) if arguments.validation_text else None
-    renderer = load_renderer(arguments)
     set_seed(arguments.seed)
     model = build_model(arguments)
+    renderer = load_renderer(arguments)
     with settings.main_process_first(desc="preparing the output folder"):
         resume = prepare_output_dir(arguments)
     with settings.main_process_first(desc="cutting text into strips"):
@@ -152,7 +153,13 @@ def build_data(
     """Strips to train on, and strips to evaluate on if that is wanted."""
 
     def strips_of(source: Corpus) -> StripDataset:
-        return build_strips(source, renderer, packing=arguments.packing, min_text_patches=arguments.min_text_patches)
+        return build_strips(
+            source,
+            renderer,
+            packing=arguments.packing,
+            min_text_patches=arguments.min_text_patches,
+            progress=sys.stderr.isatty(),
+        )
 
     strips = strips_of(corpus)
     validation = None
@@ -204,6 +211,8 @@ def collect_results(
 
 def _print_summary(arguments: PretrainArguments, config: PixelConfig, results: dict[str, Any]) -> None:
     eval_loss = results["eval_loss"]
+    length = config.max_seq_length
+    shorter = f" --max-seq-length {length}" if length < FinetuneArguments.max_seq_length else ""
     print_summary(
         "Pretraining is finished.",
         [
@@ -230,6 +239,6 @@ def _print_summary(arguments: PretrainArguments, config: PixelConfig, results: d
             ("training loss", f"{results['train_loss']:.4f}"),
             ("evaluation loss", "" if eval_loss is None else f"{eval_loss:.4f} on {results['num_eval_strips']} strips"),
             ("written to", f"{arguments.output_dir}: model, renderer, {RESULTS}, {LOG_HISTORY}, checkpoints"),
-            ("next", f"pixel-lm finetune pos --model {arguments.output_dir} --data TREEBANK --output-dir FOLDER"),
+            ("next", f"pixel-lm finetune pos --model {arguments.output_dir} --data TREEBANK --output-dir FOLDER{shorter}"),
         ],
     )

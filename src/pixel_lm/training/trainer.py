@@ -81,6 +81,7 @@ def training_arguments(arguments: JobArguments, batch_size: int, **settings: Any
         "max_grad_norm": arguments.max_grad_norm,
         "bf16": arguments.precision == "bf16",
         "fp16": arguments.precision == "fp16",
+        "ddp_find_unused_parameters": False,
         "torch_compile": arguments.torch_compile,
         "use_cpu": arguments.cpu,
         "dataloader_num_workers": arguments.num_workers,

@@ -49,8 +49,15 @@ format: $(VENV)/.ready-dev ## sort imports and format the code
 	@$(RUN) ruff check --select I --fix src tests benchmarks
 	@$(RUN) ruff format src tests benchmarks
 
-bench: $(VENV)/.ready ## run the benchmarks, each against its named baseline
-	@for script in benchmarks/bench_*.py; do echo "$$script"; $(VENV)/bin/python "$$script" || exit 1; done
+# Comparisons with recordings of the original implementation need those recordings: REFERENCE names their folder.
+REFERENCE ?= ../shared/reference
+bench: $(VENV)/.ready ## run the benchmarks; REFERENCE=DIR with recordings of the original to compare with
+	@for script in $(filter-out benchmarks/conformance%,$(wildcard benchmarks/*.py)); do \
+		echo "== $$script"; $(VENV)/bin/python "$$script" || exit 1; done
+	@for what in render models; do \
+		if [ -d "$(REFERENCE)/$$what" ]; then \
+			echo "== benchmarks/conformance.py $$what"; $(VENV)/bin/python benchmarks/conformance.py $$what "$(REFERENCE)/$$what" || exit 1; \
+		else echo "no recordings in $(REFERENCE)/$$what, not compared: give REFERENCE=DIR"; fi; done
 
 docs: $(VENV)/.ready-docs ## build the site into site/
 	@$(RUN) mkdocs build --strict --quiet && echo "site/index.html"

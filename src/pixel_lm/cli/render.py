@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from pixel_lm.rendering import patches_to_image
 
     renderer = _renderer(args)
-    text = _text(args)
+    text = read_text(args)
     renderings = _render(args, renderer, text)
     import numpy as np
 
@@ -90,7 +90,8 @@ def _renderer(args: argparse.Namespace) -> TextRenderer:
     return TextRenderer(args.font, **overrides)
 
 
-def _text(args: argparse.Namespace) -> str:
+def read_text(args: argparse.Namespace) -> str:
+    """The text that is given as an argument, as `--file` or on standard input ("-")."""
     if args.file is not None and args.text is not None:
         raise UserError("give either a text or --file, not both")
     if args.file is not None:

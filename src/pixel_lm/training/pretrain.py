@@ -239,6 +239,9 @@ def _print_summary(arguments: PretrainArguments, config: PixelConfig, results: d
             ("training loss", f"{results['train_loss']:.4f}"),
             ("evaluation loss", "" if eval_loss is None else f"{eval_loss:.4f} on {results['num_eval_strips']} strips"),
             ("written to", f"{arguments.output_dir}: model, renderer, {RESULTS}, {LOG_HISTORY}, checkpoints"),
-            ("next", f"pixel-lm finetune pos --model {arguments.output_dir} --data TREEBANK --output-dir FOLDER{shorter}"),
+            (
+                "next",
+                f"pixel-lm finetune pos --model {arguments.output_dir} --data TREEBANK --output-dir FOLDER{shorter}",
+            ),
         ],
     )

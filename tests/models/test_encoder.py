@@ -218,3 +218,12 @@ def test_settings_of_the_configuration_are_heeded(model: PixelModel, grey: torch
 def test_misspelt_arguments_are_errors(config: PixelConfig, grey: torch.Tensor) -> None:
     with pytest.raises(TypeError, match="lables"):
         PixelForTokenClassification(config)(grey, lables=torch.zeros(3, 20))
+
+
+def test_pixels_are_normalised_as_configured(config: PixelConfig, grey: torch.Tensor) -> None:
+    torch.manual_seed(0)
+    plain = PixelModel(config).eval()
+    normalised = PixelModel(PixelConfig(**{**config.to_dict(), "pixel_mean": 1.0, "pixel_std": 0.25})).eval()
+    normalised.load_state_dict(plain.state_dict())
+    shifted = (grey / 255 - 1.0) / 0.25
+    torch.testing.assert_close(normalised(grey).last_hidden_state, plain(shifted).last_hidden_state, rtol=0, atol=1e-5)

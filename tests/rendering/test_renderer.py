@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from multiprocessing import get_context
 
 import numpy as np
@@ -162,6 +163,27 @@ def test_any_words_give_a_well_formed_rendering(words: list[str], length: int) -
     assert rendering.word_starts == sorted(rendering.word_starts)
 
 
+@given(text=TEXT, length=st.integers(2, 30))
+@settings(max_examples=100, deadline=None)
+def test_splitting_word_by_word_loses_and_clips_nothing(text: str, length: int) -> None:
+    renderer = _word_renderer().with_max_seq_length(length)
+    pieces = renderer.split(text)
+    assert "".join(pieces) == text
+    for piece in pieces:
+        assert renderer.num_patches(piece) <= length or len(piece.strip()) <= 8
+        if renderer.num_patches(piece) <= length:
+            assert len(renderer(piece)) == renderer.num_patches(piece)
+
+
+def test_the_words_strategy_draws_a_text_as_a_list_of_words(renderer: TextRenderer) -> None:
+    ours = _word_renderer()("every  word starts\na patch")
+    expected = renderer(["every", "word", "starts", "a", "patch"])
+    assert np.array_equal(ours.patches, expected.patches)
+    assert ours.word_starts == expected.word_starts
+    with pytest.raises(UserError, match="unknown rendering strategy 'letters'"):
+        TextRenderer(strategy="letters")
+
+
 def test_splitting_prefers_spaces(renderer: TextRenderer) -> None:
     text = "the quick brown fox jumps over the lazy dog " * 4
     pieces = renderer.with_max_seq_length(12).split(text)
@@ -222,6 +244,11 @@ def test_the_cache_is_bounded() -> None:
         renderer(f"word{i} other{i}")
         assert typesetter._cached_bytes <= 50_000
     assert np.array_equal(renderer("word1 other1").patches, TextRenderer()("word1 other1").patches)
+
+
+@lru_cache(maxsize=1)
+def _word_renderer() -> TextRenderer:
+    return TextRenderer(strategy="words")
 
 
 _RENDERERS: list[TextRenderer] = []

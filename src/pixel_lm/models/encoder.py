@@ -22,6 +22,7 @@ class PixelPatchEmbeddings(nn.Module):
 
     def __init__(self, config: PixelConfig) -> None:
         super().__init__()
+        self.config = config
         self.projection = nn.Conv2d(
             config.num_channels, config.hidden_size, config.patch_size, stride=config.patch_size
         )
@@ -30,6 +31,8 @@ class PixelPatchEmbeddings(nn.Module):
         """Pixels in any form of `to_patches` -> (batch, length, hidden_size)."""
         kernel = self.projection.weight  # (hidden, channels, p, p)
         patches = to_patches(pixel_values, kernel.shape[-1], kernel.shape[1], kernel.dtype)
+        if self.config.pixel_mean != 0.0 or self.config.pixel_std != 1.0:
+            patches = (patches - self.config.pixel_mean) / self.config.pixel_std
         if patches.shape[-1] == kernel.shape[-1] ** 2:
             # Equal channels: the kernels of the channels add up to one.
             weight = kernel.sum(dim=1).flatten(1)  # (hidden, p²)

@@ -11,7 +11,9 @@ from typing import Any
 from pixel_lm.errors import UserError
 from pixel_lm.rendering.profiles import get_profile
 
-__all__ = ["CONFIG_NAME", "RendererConfig"]
+__all__ = ["CONFIG_NAME", "STRATEGIES", "RendererConfig"]
+
+STRATEGIES = ("continuous", "words")
 
 CONFIG_NAME = "text_renderer_config.json"
 
@@ -28,6 +30,8 @@ class RendererConfig:
         pixels_per_patch: side of a patch and height of the strip, in pixels.
         max_seq_length: number of patches of a strip, the final separator included.
         rgb: three colour channels; grey otherwise.
+        strategy: how a single text is cut before it is drawn (Lotz et al., 2023): "continuous" draws it as one line; "words"
+            starts every word on a new patch, as lists of words always do, so that a word looks the same wherever it stands.
         profile: the rules for placing and drawing text (`pixel_lm.rendering.profiles`).
     """
 
@@ -36,6 +40,7 @@ class RendererConfig:
     pixels_per_patch: int = 16
     max_seq_length: int = 529
     rgb: bool = False
+    strategy: str = "continuous"
     profile: str = "pango"
 
     def __post_init__(self) -> None:
@@ -51,6 +56,8 @@ class RendererConfig:
             )
         if self.rgb:
             raise UserError("rgb=True is not available yet: strips are grey (colour differs for emoji only)")
+        if self.strategy not in STRATEGIES:
+            raise UserError(f"unknown rendering strategy {self.strategy!r}; there are: {', '.join(STRATEGIES)}")
         get_profile(self.profile)
 
     @property

@@ -9,7 +9,7 @@ import logging
 import re
 import shutil
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +158,8 @@ class TextRenderer:
         raise UserError(f'return_tensors must be None, "np" or "pt", not {return_tensors!r}')
 
     def _render_text(self, text: str) -> Rendering:
+        if self.config.strategy == "words":
+            return self._render_words(_words(text))
         line = self._line(text)
         indent = self._typesetter.profile.indent
         end = self._patch_boundary(indent + line.width + indent)
@@ -249,6 +251,8 @@ class TextRenderer:
 
     def num_patches(self, text: str) -> int:
         """Patches that a single text needs, the final separator included, however long it is."""
+        if self.config.strategy == "words":
+            return self._width_of_words(_words(text)) // self.patch_size + 1
         return -(-(self._line(text).width + 2 * self._typesetter.profile.indent) // self.patch_size) + 1
 
     def split(self, text: str) -> list[str]:
@@ -258,11 +262,21 @@ class TextRenderer:
         (text in Chinese, Japanese, Thai …) are also cut between grapheme clusters. (A cluster that is wider than a whole strip
         stands alone and is clipped.)
         """
-        limit = self._strip_width - self.patch_size - 2 * self._typesetter.profile.indent
-        _clean(text)  # complain about lone surrogates before anything is measured
-        words = [part for word in _WORDS.findall(text) for part in self._parts(word, limit)]
-        widths = [self._typesetter.width_of_word(_clean(word)) for word in words]
-        pieces: list[str] = []
+        indent = self._typesetter.profile.indent
+        limit = self._strip_width - self.patch_size
+        cleaned = _clean(text)
+        words = [part for word in _WORDS.findall(cleaned) for part in self._parts(word, limit - 2 * indent)]
+        if self.config.strategy == "words":
+            ends = self._fill(words, [self._step_of_word(word.strip(" ")) for word in words], limit)
+        else:
+            ends = self._fill(words, list(map(self._typesetter.width_of_word, words)), limit - 2 * indent)
+        # Cleaning replaces one for one, so that places in the cleaned text are places in the text.
+        offsets = [0, *accumulate(map(len, words))]
+        return [text[offsets[start] : offsets[end]] for start, end in pairwise([0, *ends])]
+
+    def _fill(self, words: Sequence[str], widths: Sequence[int], limit: int) -> list[int]:
+        """Put as many words as fit into each piece; where the pieces end, as numbers of words."""
+        ends: list[int] = []
         first = 0
         while first < len(words):
             last, total = first + 1, widths[first]
@@ -270,15 +284,30 @@ class TextRenderer:
                 total += widths[last]
                 last += 1
             # Words measured one by one may differ a little from the whole (digits take their script from the context).
-            while last > first + 1 and self._line("".join(words[first:last])).width > limit:
+            while last > first + 1 and self.num_patches("".join(words[first:last])) > self.max_seq_length:
                 last -= 1
-            pieces.append("".join(words[first:last]))
+            ends.append(last)
             first = last
-        return pieces
+        return ends
+
+    def _step_of_word(self, word: str) -> int:
+        """Pixels to the start of the next word, where words start on patches. 0 for a word of spaces, which is not drawn."""
+        width = self._typesetter.width_of_word(word + " ") if word else 0
+        return -(-width // self.patch_size) * self.patch_size
+
+    def _width_of_words(self, words: Sequence[str]) -> int:
+        """Where the final separator of a list of words stands, in pixels, without a limit."""
+        indent = self._typesetter.profile.indent
+        x = indent
+        for word in words[:-1]:
+            x = -(-(x + self._typesetter.width_of_word(word + " ")) // self.patch_size) * self.patch_size
+        if words:
+            x += self._typesetter.width_of_word(words[-1]) + indent
+        return -(-x // self.patch_size) * self.patch_size
 
     def _parts(self, word: str, limit: int) -> list[str]:
         """A word, or its grapheme clusters if it is so long that it may be cut."""
-        if len(word) <= _LONGEST_WORD and self._typesetter.width_of_word(_clean(word)) <= limit:
+        if len(word) <= _LONGEST_WORD and self._typesetter.width_of_word(word) <= limit:
             return [word]
         return [word[start:end] for start, end in pairwise([*cluster_starts(word), len(word)])]
 
@@ -427,6 +456,11 @@ def _copy_font(path: Path, directory: Path) -> str:
     if not (target.exists() and target.samefile(path)):
         shutil.copyfile(path, target)
     return path.name
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text, which are not empty."""
+    return [word for word in _clean(text).split(" ") if word]
 
 
 def _clean(text: str) -> str:

@@ -75,6 +75,9 @@ class RenderingArguments:
     )
     font: str | None = setting(None, "font file of a new renderer; by default one that is installed", metavar="FILE")
     max_seq_length: int = setting(529, "patches per strip")
+    strategy: Literal["continuous", "words"] | None = setting(
+        None, "draw running text in one line, or each word from a new patch on; by default as the renderer does"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,8 @@ class EncoderArguments:
     num_hidden_layers: int = setting(12, "number of encoder layers")
     num_attention_heads: int = setting(12, "attention heads per encoder layer")
     intermediate_size: int = setting(3072, "width of the encoder's feed-forward layers")
+    pixel_mean: float = setting(0.0, "value of pixels (ink 0, paper 1) that a new model takes as 0")
+    pixel_std: float = setting(1.0, "values of pixels are divided by this in a new model")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +232,7 @@ def field_types(cls: type[JobArguments]) -> dict[str, Any]:
 
 
 def _is_optional(annotation: Any) -> bool:
-    return isinstance(annotation, types.UnionType) and type(None) in annotation.__args__
+    return typing.get_origin(annotation) in (types.UnionType, typing.Union) and type(None) in annotation.__args__
 
 
 def _strip_optional(annotation: Any) -> Any:

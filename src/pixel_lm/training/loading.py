@@ -29,16 +29,16 @@ def load_renderer(arguments: JobArguments) -> TextRenderer:
     Raises:
         UserError: it cannot be loaded, or there is no font.
     """
-    length = arguments.max_seq_length
+    settings: dict[str, Any] = {"max_seq_length": arguments.max_seq_length}
+    if arguments.strategy is not None:
+        settings["strategy"] = arguments.strategy
     if arguments.renderer is not None:
-        return TextRenderer.from_pretrained(
-            renderer_folder(arguments.renderer), font=arguments.font, max_seq_length=length
-        )
+        return TextRenderer.from_pretrained(renderer_folder(arguments.renderer), font=arguments.font, **settings)
     if arguments.font is not None:
-        return TextRenderer(font=arguments.font, max_seq_length=length)
+        return TextRenderer(font=arguments.font, **settings)
     if arguments.model is not None:
-        return TextRenderer.from_pretrained(renderer_folder(arguments.model), max_seq_length=length)
-    return TextRenderer(max_seq_length=length)
+        return TextRenderer.from_pretrained(renderer_folder(arguments.model), **settings)
+    return TextRenderer(**settings)
 
 
 def renderer_folder(model: str) -> str:

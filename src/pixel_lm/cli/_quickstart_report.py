@@ -17,13 +17,23 @@ from pixel_lm.training.loading import load_model
 from pixel_lm.training.trainer import LOG_HISTORY
 
 if TYPE_CHECKING:
-    from pixel_lm.cli.quickstart import Scored
+    from pixel_lm.data.conllu import Sentence
 
+EXAMPLE = "Pixels in, pixels out: a model of language that reads the image of text, in any script that can be typeset."
+SCRIPTS = ("en", "ru", "el", "he", "ar", "hi", "th", "ja", "ko")
 RECONSTRUCTED = (
     "The statement is used to define a function, and the name of the function is bound in the current namespace.",
     "Машина быстро едет по дороге, а дети смотрят из окна на большой зелёный лес.",
 )
 SENTENCES_SHOWN = 8
+
+
+class Scored:
+    """The test sentences, which forms training had, and the gold tags."""
+
+    def __init__(self, test: list[Sentence], known: set[str]) -> None:
+        self.test = test
+        self.known = known
 
 
 def write_report(
@@ -107,7 +117,6 @@ def _charts(output: Path) -> list[str]:
 
 
 def _strips(report: Report, output: Path) -> None:
-    from pixel_lm.cli.quickstart import EXAMPLE, SCRIPTS
     from pixel_lm.data.texts import project_texts
 
     report.heading("What the model sees")

@@ -55,7 +55,9 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     """The whole command line, and the parser of each verb."""
     parser = Parser(prog="pixel-lm", description="Language models that read pixels: render text, train, use.")
     parser.add_argument("--version", action="version", version=f"pixel-lm {_version()}")
-    subparsers = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", parser_class=Parser)
+    # argparse makes the column of the verbs as wide as this, and would break the lines of longer verbs.
+    metavar = "VERB [OPTION ...]"
+    subparsers = parser.add_subparsers(title="verbs", dest="verb", metavar=metavar, parser_class=Parser)
     verbs = [
         module.name for module in pkgutil.iter_modules(cli.__path__) if module.name != "main" and module.name[0] != "_"
     ]

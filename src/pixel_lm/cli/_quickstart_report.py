@@ -137,11 +137,11 @@ def _strips(report: Report, output: Path) -> None:
 
 def _reconstructions(report: Report, output: Path, seed: int) -> None:
     report.heading("What it fills in")
-    report.paragraph(
-        "A quarter of the patches was hidden. The model predicts the shape of each hidden patch; brightness and contrast are "
-        "taken from the original, so look at the strokes, not at the shade."
-    )
     model = load_model(PixelForPreTraining, str(output / "pretrained"))
+    report.paragraph(
+        f"{100 * model.config.mask_ratio:.0f} % of the patches were hidden. The model predicts the shape of each hidden patch; "
+        "brightness and contrast are taken from the original, so look at the strokes, not at the shade."
+    )
     renderer = TextRenderer.from_pretrained(output / "pretrained")
     for text in RECONSTRUCTED:
         result = reconstruct(model, renderer, text, max_span_length=2, seed=seed)

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(min(2, os.cpu_count() or 1))
     output: Path = args.output_dir
     _make_folder(output)
-    treebank = Path(args.treebank) if args.treebank else _synthetic_corpus(output, args.seed)
+    treebank = _checked_treebank(Path(args.treebank)) if args.treebank else _synthetic_corpus(output, args.seed)
     text = args.text or str(_default_text(output, args.seed, None if args.treebank else treebank))
 
     print(f"1/4  pretraining on {text}", flush=True)
@@ -111,6 +111,20 @@ def _make_folder(output: Path) -> None:
         (output / ".writable").unlink()
     except OSError as error:
         raise UserError(f"cannot write to {output}: {error.strerror or error}") from None
+
+
+def _checked_treebank(folder: Path) -> Path:
+    """The folder, if it holds all splits and they can be read: better to hear of it now than after pretraining."""
+    from pixel_lm.tasks import get_task
+
+    if not folder.is_dir():
+        raise UserError(f"--treebank {folder}: no such folder")
+    task = get_task("pos")
+    splits: tuple[Split, ...] = ("train", "dev", "test")
+    for split in splits:
+        for sentence in task.read(task.find_file(folder, split)):
+            task.read_tags(sentence)
+    return folder
 
 
 def _synthetic_corpus(output: Path, seed: int) -> Path:

@@ -18,6 +18,7 @@ from pixel_lm.errors import UserError
 
 if TYPE_CHECKING:
     from pixel_lm.cli._quickstart_report import Scored
+    from pixel_lm.data.conllu import Split
     from pixel_lm.training.arguments import FinetuneArguments, PretrainArguments
 
 MAX_SEQ_LENGTH = 128

@@ -91,7 +91,15 @@ def test_interrupted_training_says_how_to_go_on(tmp_path: Path, data: Path) -> N
         sys.executable, "-m", "pixel_lm", "pretrain", "cpu-tiny", "--text", data / "text.txt", "--output-dir", tmp_path,
         "--steps", "100000", "--save-steps", "1", "--batch-size", "2", "--base-learning-rate", "0.1", "--cpu",
     ]  # fmt: skip
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    process = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+        # Where the tests run in the background of a shell, interrupts are ignored and this is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("checkpoint-*")):
         assert process.poll() is None and time.monotonic() < deadline

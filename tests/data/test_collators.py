@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pixel_lm.data.collators import IGNORED_LABEL, Padding, PretrainingCollator, TaggingCollator, TaggingExample
@@ -23,7 +23,6 @@ def strip(count: int, index: int = 0, epoch: int = 0) -> StripExample:
     return StripExample(patches(count), count - 1, index, epoch)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.sampled_from([1, 8]), st.sampled_from([None, 41]))
 def test_padding(lengths: list[int], multiple_of: int, max_length: int | None) -> None:
     rows = [patches(length) for length in lengths]

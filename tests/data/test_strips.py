@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, SequentialSampler
 from transformers import Trainer, TrainingArguments
@@ -99,7 +99,6 @@ def corpus(tmp_path: Path) -> Corpus:
     return Corpus(path)
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(TEXTS, st.booleans()), min_size=1, max_size=20), st.integers(2, 30), st.integers(1, 99))
 def test_every_character_is_in_one_strip_in_order(
     drawn: list[tuple[str, bool]], max_seq_length: int, block_size: int

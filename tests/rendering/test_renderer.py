@@ -10,7 +10,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pixel_lm.errors import UserError
@@ -121,7 +121,6 @@ def test_characters_without_a_glyph_are_counted(renderer: TextRenderer) -> None:
 
 
 @given(text=TEXT)
-@settings(max_examples=150, deadline=None)
 def test_remembered_words_give_the_same_ink_as_whole_runs(text: str) -> None:
     renderer = _shared_renderer()
     typesetter = renderer._typesetter
@@ -141,7 +140,6 @@ def test_remembered_words_give_the_same_ink_as_whole_runs(text: str) -> None:
 
 
 @given(text=TEXT, length=st.integers(2, 12))
-@settings(max_examples=150, deadline=None)
 def test_splitting_loses_and_clips_nothing(text: str, length: int) -> None:
     renderer = _shared_renderer().with_max_seq_length(length)
     pieces = renderer.split(text)
@@ -154,7 +152,6 @@ def test_splitting_loses_and_clips_nothing(text: str, length: int) -> None:
 
 
 @given(words=st.lists(TEXT, max_size=6), length=st.integers(2, 40))
-@settings(max_examples=100, deadline=None)
 def test_any_words_give_a_well_formed_rendering(words: list[str], length: int) -> None:
     rendering = _shared_renderer().with_max_seq_length(length)(words)
     assert len(rendering) == rendering.num_text_patches + 1 <= length
@@ -164,7 +161,6 @@ def test_any_words_give_a_well_formed_rendering(words: list[str], length: int) -
 
 
 @given(text=TEXT, length=st.integers(2, 30))
-@settings(max_examples=100, deadline=None)
 def test_splitting_word_by_word_loses_and_clips_nothing(text: str, length: int) -> None:
     renderer = _word_renderer().with_max_seq_length(length)
     pieces = renderer.split(text)

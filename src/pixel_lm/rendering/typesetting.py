@@ -489,8 +489,8 @@ def _tokens(text: str) -> list[str]:
     """Cut the text of one item where shaping may start anew; the pieces concatenate to the text."""
     tokens: list[str] = []
     for token in _TOKEN.findall(text) or [text]:
-        if tokens and not _starts_token(token[0]):
-            tokens[-1] += token
+        if tokens and (not _starts_token(token[0]) or all(map(_follows_font, tokens[-1]))):
+            tokens[-1] += token  # a token that chooses no font takes that of its neighbour
         else:
             tokens.append(token)
     return tokens

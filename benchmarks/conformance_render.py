@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from pixel_lm.rendering.bidi import levels, visual_runs
 from pixel_lm.rendering.discovery import find_font
 
 BACKEND = "pangocairo_gray"
+METADATA = ("num_text_patches", "sep_patches", "word_starts", "offset_mapping")
 MODES = ("text", "words", "pair")
 MAIN_FONT = ("NotoSans-Regular.ttf", 0)
 
@@ -43,22 +44,16 @@ def run(directory: Path, json_path: Path | None) -> int:
     cases = [json.loads(line) for line in (directory / "cases.jsonl").read_text(encoding="utf-8").splitlines()]
     pixels = np.load(directory / f"{BACKEND}.npz")
     counts: dict[str, Count] = defaultdict(Count)
-    not_run = 0
     for case in cases:
         recorded = case["renders"].get(BACKEND)
-        if recorded is None or "error" in recorded:
-            continue
-        if case["call"]:  # windows, offsets and truncation
-            not_run += 1
-            continue
-        count = counts[case["category"]]
-        compare(case, recorded, pixels[case["id"]], count)
+        if recorded is not None and "error" not in recorded:
+            compare(case, recorded, pixels, counts[case["category"]])
 
     print(f"{'category':24} {'identical':>12} {'metadata':>12}  different")
     for category, count in sorted(counts.items()):
         shown = " ".join(count.different[:6]) + (" …" if len(count.different) > 6 else "")
         print(f"{category:24} {count.identical:5}/{count.strips:<6} {count.agreeing:5}/{count.records:<6}  {shown}")
-    numbers: dict[str, float] = {"not_run": not_run}
+    numbers: dict[str, float] = {}
     for mode in MODES:
         chosen = [count for category, count in counts.items() if mode_of(category) == mode]
         identical, strips, agreeing, records = totals(chosen)
@@ -73,8 +68,6 @@ def run(directory: Path, json_path: Path | None) -> int:
     numbers |= {"identical": identical, "strips": strips, "metadata": agreeing, "records": records}
     if json_path:
         json_path.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-    if not_run:
-        print(f"not run: {not_run} cases with overflow windows, offset mappings or other call arguments")
     print(f"identical {identical}/{strips} metadata {agreeing}/{records}")
     return 0
 
@@ -96,25 +89,31 @@ def totals(counts: Iterable[Count]) -> tuple[int, int, int, int]:
     )
 
 
-def compare(case: dict[str, Any], recorded: dict[str, Any], expected: npt.NDArray[np.uint8], count: Count) -> None:
-    """Render one case and note what agrees."""
-    count.strips += 1
-    count.records += 1
+def compare(
+    case: dict[str, Any], recorded: dict[str, Any], pixels: Mapping[str, npt.NDArray[np.uint8]], count: Count
+) -> None:
+    """Render one case and note what agrees, also of its overflow windows."""
     given = tuple(case["input"]) if case["mode"] == "pair" else case["input"]
+    expected = {case["id"]: recorded}
+    expected |= {f"{case['id']}.o{index}": window for index, window in enumerate(recorded["overflowing"] or [])}
+    count.strips += len(expected)
+    count.records += len(expected)
     try:
         renderer = renderer_for(case)
-        rendering = renderer(given)
+        rendering = renderer(given, legacy=True, **case["call"])
     except UserError as error:
         count.different.append(f"{case['id']}({error})")
         return
-    same_pixels = np.array_equal(full_strip(rendering, renderer), expected)
-    same_metadata = metadata(rendering, renderer) == {
-        key: recorded[key] for key in ("num_text_patches", "sep_patches", "word_starts")
-    }
-    count.identical += same_pixels
-    count.agreeing += same_metadata
-    if not (same_pixels and same_metadata):
-        count.different.append(case["id"] + ("" if same_pixels else "p") + ("" if same_metadata else "m"))
+    renderings = [rendering, *(rendering.windows or [])]
+    if len(renderings) != len(expected):
+        count.different.append(f"{case['id']}({len(renderings)} strips in place of {len(expected)})")
+    for (name, record), result in zip(expected.items(), renderings, strict=False):
+        same_pixels = np.array_equal(full_strip(result, renderer), pixels[name])
+        same_metadata = metadata(result, renderer) == {key: record[key] for key in METADATA}
+        count.identical += same_pixels
+        count.agreeing += same_metadata
+        if not (same_pixels and same_metadata):
+            count.different.append(name + ("" if same_pixels else "p") + ("" if same_metadata else "m"))
 
 
 def full_strip(rendering: Rendering, renderer: TextRenderer) -> npt.NDArray[np.uint8]:
@@ -126,10 +125,12 @@ def full_strip(rendering: Rendering, renderer: TextRenderer) -> npt.NDArray[np.u
 
 def metadata(rendering: Rendering, renderer: TextRenderer) -> dict[str, Any]:
     """Metadata in the original's units: separators in pixels."""
+    mapping = rendering.offset_mapping
     return {
         "num_text_patches": rendering.num_text_patches,
         "sep_patches": [patch * renderer.patch_size for patch in rendering.sep_patches],
         "word_starts": rendering.word_starts,
+        "offset_mapping": None if mapping is None else [list(span) for span in mapping],
     }
 
 

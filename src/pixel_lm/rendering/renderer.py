@@ -14,15 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pixel_lm.errors import UserError
+from pixel_lm.rendering.composition import compose
 from pixel_lm.rendering.config import CONFIG_NAME, RendererConfig, read_config
 from pixel_lm.rendering.discovery import default_fonts, find_font
 from pixel_lm.rendering.fonts import Font, FontSource
 from pixel_lm.rendering.itemize import cluster_starts
+from pixel_lm.rendering.legacy_pairs import LegacyPairs
+from pixel_lm.rendering.offsets import patch_spans
+from pixel_lm.rendering.pairs import PairRenderer, with_spans
 from pixel_lm.rendering.profiles import get_profile
 from pixel_lm.rendering.result import Rendering, pad_patches
-from pixel_lm.rendering.typesetting import Line, Typesetter, over
+from pixel_lm.rendering.typesetting import Line, Typesetter
 
 __all__ = ["RenderInput", "TextRenderer"]
 
@@ -118,21 +123,62 @@ class TextRenderer:
 
     # -- rendering ---------------------------------------------------------------------------------------------------
 
-    def __call__(self, text: RenderInput) -> Rendering:
+    def __call__(
+        self,
+        text: RenderInput,
+        *,
+        return_offset_mapping: bool = False,
+        return_overflowing_patches: bool = False,
+        stride: int = 0,
+        text_a_max_length: int | None = None,
+        rtl: bool | None = None,
+        legacy: bool = False,
+    ) -> Rendering:
         """Render a string, a pair (tuple) of strings or a list of words.
 
-        What does not fit in `max_seq_length` patches is cut off at the last but one patch; `split` cuts texts beforehand, and
-        for word lists `word_starts` tells how many words there are.
+        A string that does not fit in `max_seq_length` patches is cut off at the last but one patch; `split` cuts texts
+        beforehand. For word lists `word_starts` tells how many words there are. Of a pair, the second text is cut to the longest
+        prefix that fits, or shown in several windows.
+
+        Args:
+            text: what to render.
+            return_offset_mapping: also tell which characters each patch shows.
+            return_overflowing_patches: pairs: show what does not fit of the second text in further windows, each with the first
+                text before it (`Rendering.windows`).
+            stride: patches of the second text that a window repeats from the one before.
+            text_a_max_length: patches that the first text of a pair may take; the longest prefix that fits is kept.
+            rtl: pairs: lay both texts out from right to left (True) or left to right (False); None: each as most of its letters
+                ask for.
+            legacy: pairs: offsets, truncation and windows with the quirks of the original (`legacy_pairs`).
 
         Raises:
-            UserError: the input is none of these, or holds a lone surrogate.
+            UserError: the input is none of these or holds a lone surrogate, or the arguments leave no room for the second text.
         """
         if isinstance(text, str):
-            return self._render_text(text)
+            return self._render_text(text, return_offset_mapping)
         if isinstance(text, tuple) and len(text) == 2:
-            return self._render_pair(*text)
+            first, second = map(self._checked, text)
+            if legacy:
+                return LegacyPairs(self._typesetter, self.max_seq_length).render(
+                    first,
+                    second,
+                    text_a_max_length=text_a_max_length,
+                    rtl=bool(rtl),
+                    return_offset_mapping=return_offset_mapping,
+                    return_overflowing_patches=return_overflowing_patches,
+                    stride=stride,
+                )
+            return PairRenderer(self._typesetter, self.max_seq_length).render(
+                first,
+                second,
+                text_a_max_length=text_a_max_length,
+                rtl=rtl,
+                return_offset_mapping=return_offset_mapping,
+                windows=return_overflowing_patches,
+                stride=stride,
+            )
         if isinstance(text, list):
-            return self._render_words(text)
+            return self._render_words(text, return_offset_mapping)
         raise UserError(
             f"cannot render {type(text).__name__} {text!r:.60}: give a string, a tuple of two strings or a list of words"
         )
@@ -157,23 +203,22 @@ class TextRenderer:
             return {"pixel_values": torch.from_numpy(pixel_values), "attention_mask": torch.from_numpy(attention_mask)}
         raise UserError(f'return_tensors must be None, "np" or "pt", not {return_tensors!r}')
 
-    def _render_text(self, text: str) -> Rendering:
+    def _render_text(self, text: str, offsets: bool) -> Rendering:
         if self.config.strategy == "words":
-            return self._render_words(_words(text))
-        line = self._line(text)
+            return self._render_words(_words(text), offsets)
         indent = self._typesetter.profile.indent
+        text = self._checked(text)
+        line = self._typesetter.line(text)
         end = self._patch_boundary(indent + line.width + indent)
-        return self._compose([(indent, line)], [end])
+        result = self._compose([(indent, line)], [end])
+        if offsets:
+            centers = self._typesetter.centers(text) + indent
+            visible = int((centers < end).sum()) if (np.diff(centers) >= 0).all() else len(text)
+            spans = patch_spans(centers[:visible], 0, end // self.patch_size, self.patch_size)
+            result = with_spans(result, [(0, spans)])
+        return result
 
-    def _render_pair(self, first: str, second: str) -> Rendering:
-        indent = self._typesetter.profile.indent
-        first_line, second_line = self._line(first), self._line(second)
-        middle = self._patch_boundary(indent + first_line.width + indent)
-        start = middle + self.patch_size + indent
-        end = self._patch_boundary(start + second_line.width + indent)
-        return self._compose([(indent, first_line), (start, second_line)], [middle, end])
-
-    def _render_words(self, words: list[str]) -> Rendering:
+    def _render_words(self, words: list[str], offsets: bool) -> Rendering:
         indent = self._typesetter.profile.indent
         last_patch = self._strip_width - self.patch_size
         x = indent
@@ -181,7 +226,7 @@ class TextRenderer:
         starts = [0]
         for index, word in enumerate(words):
             is_last = index == len(words) - 1
-            line = self._line(word if is_last else word + " ")
+            line = self._typesetter.line(self._checked(word if is_last else word + " "))
             lines.append((x, line))
             x = self._patch_boundary(x + line.width + (indent if is_last else 0))
             starts.append(x // self.patch_size)
@@ -189,7 +234,18 @@ class TextRenderer:
                 break
         if not words:
             x = self._patch_boundary(x)
-        return self._compose(lines, [x], starts if words else [x // self.patch_size])
+            return self._compose([], [x], [x // self.patch_size])
+        result = self._compose(lines, [x], starts)
+        if offsets:
+            spans = [
+                (index, self._word_spans(word, x, first, last))
+                for index, (word, (x, _), (first, last)) in enumerate(zip(words, lines, pairwise(starts), strict=False))
+            ]
+            result = with_spans(result, spans)
+        return result
+
+    def _word_spans(self, word: str, x: int, first: int, last: int) -> npt.NDArray[np.int64]:
+        return patch_spans(self._typesetter.centers(_clean(word)) + x, first, last, self.patch_size)
 
     @property
     def _strip_width(self) -> int:
@@ -199,53 +255,23 @@ class TextRenderer:
         """The next patch boundary at or after x, leaving a patch for the separator."""
         return min(-(-x // self.patch_size) * self.patch_size, self._strip_width - self.patch_size)
 
-    def _line(self, text: str) -> Line:
+    def _checked(self, text: str) -> str:
+        """The text with line breaks as spaces."""
         if not isinstance(text, str):
             raise UserError(f"cannot render {type(text).__name__} {text!r:.60}: pairs and word lists hold strings")
-        return self._typesetter.line(_clean(text))
+        return _clean(text)
 
     def _compose(
         self, lines: list[tuple[int, Line]], separators: list[int], word_starts: list[int] | None = None
     ) -> Rendering:
         """Put lines at their x on a strip that ends with the last separator; all positions in pixels."""
-        height = self.patch_size
-        blank = b"\xff" * height
-        end = separators[-1]
-        if all(not (line.left or line.right) for _, line in lines):
-            parts: list[bytes] = []
-            filled = 0
-            for x, line in lines:
-                parts += (blank * (x - filled), line.columns)
-                filled = x + line.width
-            parts.append(blank * (end - filled))
-            strip = b"".join(parts)[: end * height] + b"\0" * (height * height)
-        else:
-            strip = self._compose_overhanging(lines, end)
-        # patches lie one after the other, columns first: (patches, columns, rows) -> (patches, rows, columns)
-        patches = np.frombuffer(strip, np.uint8).reshape(-1, height, height).transpose(0, 2, 1)
-        if len(separators) > 1:
-            patches = patches.copy()
-            patches[[x // height for x in separators]] = 0
         return Rendering(
-            patches=patches,
-            num_text_patches=end // height,
-            sep_patches=[x // height for x in separators],
+            patches=compose(lines, separators, self.patch_size),
+            num_text_patches=separators[-1] // self.patch_size,
+            sep_patches=[x // self.patch_size for x in separators],
             word_starts=word_starts,
             unknown_glyphs="".join(line.unknown for _, line in lines),
         )
-
-    def _compose_overhanging(self, lines: list[tuple[int, Line]], end: int) -> bytes:
-        """As `_compose`, for lines whose ink leaves its place: drawn one over the other."""
-        height = self.patch_size
-        canvas = np.zeros((end + height, height), np.uint8)  # (columns, rows), 255 = ink
-        for x, line in lines:
-            ink = ~np.frombuffer(line.columns, np.uint8).reshape(-1, height)
-            first = x - line.left
-            ink = ink[max(0, -first) : max(0, end - first)]
-            target = canvas[max(0, first) : max(0, first) + len(ink)]
-            target[:] = over(ink, target)
-        canvas[end:] = 255
-        return (~canvas).tobytes()
 
     # -- measuring and cutting ---------------------------------------------------------------------------------------
 
@@ -253,7 +279,13 @@ class TextRenderer:
         """Patches that a single text needs, the final separator included, however long it is."""
         if self.config.strategy == "words":
             return self._width_of_words(_words(text)) // self.patch_size + 1
-        return -(-(self._line(text).width + 2 * self._typesetter.profile.indent) // self.patch_size) + 1
+        return (
+            -(
+                -(self._typesetter.line(self._checked(text)).width + 2 * self._typesetter.profile.indent)
+                // self.patch_size
+            )
+            + 1
+        )
 
     def split(self, text: str) -> list[str]:
         """Cut a text into pieces that fit: none is clipped, nothing is lost, `"".join(pieces) == text`.

@@ -31,7 +31,7 @@ from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
 from pixel_lm.rendering.itemize import Item, cluster_starts, items
 from pixel_lm.rendering.profiles import Profile
 
-__all__ = ["Line", "Typesetter"]
+__all__ = ["UNITS_PER_PIXEL", "Cluster", "Line", "Typesetter"]
 
 # A token: a word and the spaces after it; the first one of an item also takes the spaces before it.
 _TOKEN = re.compile(" *[^ ]+ *")
@@ -70,6 +70,16 @@ class Line:
     font: Font | None = None
 
 
+class Cluster(NamedTuple):
+    """Characters that are one unit of the layout (a grapheme or a ligature) and where they lie in the line, in pixels."""
+
+    start: int
+    end: int
+    x: int
+    width: int
+    rtl: bool
+
+
 class _Run(NamedTuple):
     """Consecutive characters of one item drawn with one font (None: spaces only, the main font)."""
 
@@ -83,6 +93,8 @@ class _Glyphs:
     """Shaped glyphs of one run in visual order: parallel lists, offsets in 1/1024 pixel, advances in whole pixels."""
 
     font: Font
+    start: int
+    end: int
     ids: list[int]
     clusters: list[int]
     advances: list[int]
@@ -94,15 +106,17 @@ class _Table:
     """Tokens drawn so far in one context: script, direction and the ascent and descent of the line.
 
     `plain` holds the tokens of the fast path, which need nothing but their columns: left to right, no overhang, nothing
-    unknown. `lines` holds all; None stands for a token whose shape depends on what comes before it.
+    unknown. `lines` holds all; None stands for a token whose shape depends on what comes before it. `centers` holds where the
+    characters of plain tokens lie, for those that were asked for.
     """
 
-    __slots__ = ("lines", "metrics", "plain")
+    __slots__ = ("centers", "lines", "metrics", "plain")
 
     def __init__(self, metrics: tuple[int, int]) -> None:
         self.metrics = metrics
         self.plain: dict[str, bytes] = {}
         self.lines: dict[str, Line | None] = {}
+        self.centers: dict[str, npt.NDArray[np.int64]] = {}
 
 
 @lru_cache(maxsize=1 << 16)
@@ -216,10 +230,74 @@ class Typesetter:
             unknown += missing
         return self._draw(glyphs, self._metrics(text), unknown)
 
-    def width(self, text: str) -> int:
+    def clusters(self, text: str, base_level: int | None = None) -> list[Cluster]:
+        """Where the characters of a line lie: its clusters from left to right."""
+        result: list[Cluster] = []
+        pen = 0
+        for item in _visual_order(items(text, base_level)):
+            rtl = item.level % 2 == 1
+            for run in self._shape(text, item.start, item.end, item)[0]:
+                starts = sorted(set(run.clusters))
+                end_of = dict(zip(starts, [*starts[1:], run.end], strict=True))
+                for index, (cluster, advance) in enumerate(zip(run.clusters, run.advances, strict=True)):
+                    if index and cluster == run.clusters[index - 1]:
+                        previous = result[-1]
+                        result[-1] = previous._replace(width=previous.width + advance)
+                    else:
+                        result.append(Cluster(cluster, end_of[cluster], pen, advance, rtl))
+                    pen += advance
+        return result
+
+    def centers(self, text: str, base_level: int | None = None) -> npt.NDArray[np.int64]:
+        """x of the centre of each character in pixels from the line's origin: int64 (len(text),).
+
+        Characters of one grapheme share their centre; other characters of a ligature divide its width evenly.
+        """
+        plain = self._plain_centers(text) if base_level != 1 else None
+        return self._centers_of(text, self.clusters(text, base_level)) if plain is None else plain
+
+    def _plain_centers(self, text: str) -> npt.NDArray[np.int64] | None:
+        """As `centers`, from remembered tokens; None where `_plain_line` has no answer either."""
+        letter = _FIRST_LETTER.search(text)
+        table = self._table_of_letter.get(letter.group()) if letter else None
+        if table is None or not text:
+            return None
+        tokens = [word + " " for word in text.split(" ")]
+        tokens[-1] = tokens[-1][:-1]
+        if not tokens[-1]:
+            tokens.pop()
+        parts: list[npt.NDArray[np.int64]] = []
+        for token in tokens:
+            part = table.centers.get(token)
+            if part is None:
+                if token not in table.plain:
+                    return None
+                part = table.centers[token] = self._centers_of(token, self.clusters(token))
+                self._cached_bytes += _ENTRY_BYTES + part.nbytes
+            parts.append(part)
+        widths = np.array([len(table.plain[token]) for token in tokens]) // self.height
+        begins = np.cumsum(widths) - widths
+        return np.concatenate(parts) + np.repeat(begins, [len(part) for part in parts])
+
+    def _centers_of(self, text: str, clusters: Sequence[Cluster]) -> npt.NDArray[np.int64]:
+        centers = np.zeros(len(text), np.int64)
+        for start, end, x, width, rtl in clusters:
+            if end - start == 1:
+                centers[start] = x + width // 2
+                continue
+            graphemes = [*cluster_starts(text[start:end]), end - start]
+            count = len(graphemes) - 1
+            for index, (first, last) in enumerate(pairwise(graphemes)):
+                place = count - 1 - index if rtl else index
+                centers[start + first : start + last] = x + (2 * place + 1) * width // (2 * count)
+        return centers
+
+    def width(self, text: str, base_level: int | None = None) -> int:
         """Width of a line in pixels; nothing is drawn or remembered."""
         return sum(
-            sum(run.advances) for item in items(text) for run in self._shape(text, item.start, item.end, item)[0]
+            sum(run.advances)
+            for item in items(text, base_level)
+            for run in self._shape(text, item.start, item.end, item)[0]
         )
 
     def width_of_word(self, word: str) -> int:
@@ -297,6 +375,8 @@ class Typesetter:
         half = UNITS_PER_PIXEL // 2
         return _Glyphs(
             font=run.font,
+            start=run.start,
+            end=run.end,
             ids=[info.codepoint for info in infos],
             clusters=[info.cluster + first for info in infos],
             advances=[(position[2] + half) >> 10 for position in positions],
@@ -453,6 +533,7 @@ class Typesetter:
                 for full in self._tables.values():
                     full.plain.clear()
                     full.lines.clear()
+                    full.centers.clear()
             table.lines[token] = line
             if line and not (line.left or line.right or line.unknown) and item.level == 0 and _is_plain(token):
                 table.plain[token] = line.columns

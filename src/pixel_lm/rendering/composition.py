@@ -1,0 +1,56 @@
+"""Lines of ink → patches of a strip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from pixel_lm.rendering.typesetting import Line, over
+
+__all__ = ["compose"]
+
+
+def compose(lines: Sequence[tuple[int, Line]], separators: Sequence[int], patch_size: int) -> npt.NDArray[np.uint8]:
+    """Put lines on a strip that ends with the last separator.
+
+    Args:
+        lines: from left to right, each with the x of its origin in pixels.
+        separators: x of the separators in pixels, multiples of `patch_size`; ink to the right of the last one is lost.
+        patch_size: rows of the strip, columns of a separator.
+
+    Returns:
+        uint8 (num_patches, patch_size, patch_size), rows first inside a patch; a view that may not be contiguous.
+    """
+    blank = b"\xff" * patch_size
+    end = separators[-1]
+    if all(not (line.left or line.right) for _, line in lines):
+        parts: list[bytes] = []
+        filled = 0
+        for x, line in lines:
+            parts += (blank * (x - filled), line.columns)
+            filled = x + line.width
+        parts.append(blank * (end - filled))
+        strip = b"".join(parts)[: end * patch_size] + bytes(patch_size * patch_size)
+    else:
+        strip = _overhanging(lines, end, patch_size)
+    # patches lie one after the other, columns first: (patches, columns, rows) -> (patches, rows, columns)
+    patches = np.frombuffer(strip, np.uint8).reshape(-1, patch_size, patch_size).transpose(0, 2, 1)
+    if len(separators) > 1:
+        patches = patches.copy()
+        patches[[x // patch_size for x in separators]] = 0
+    return patches
+
+
+def _overhanging(lines: Sequence[tuple[int, Line]], end: int, patch_size: int) -> bytes:
+    """The columns of a strip of lines whose ink leaves its place: drawn one over the other."""
+    canvas = np.zeros((end + patch_size, patch_size), np.uint8)  # (columns, rows), 255 = ink
+    for x, line in lines:
+        ink = ~np.frombuffer(line.columns, np.uint8).reshape(-1, patch_size)
+        first = x - line.left
+        ink = ink[max(0, -first) : max(0, end - first)]
+        target = canvas[max(0, first) : max(0, first) + len(ink)]
+        target[:] = over(ink, target)
+    canvas[end:] = 255
+    return (~canvas).tobytes()

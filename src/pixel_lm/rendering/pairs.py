@@ -1,0 +1,193 @@
+"""Pairs of texts, such as a question and a passage: where each lies, what is cut, and windows over a long second text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pixel_lm.errors import UserError
+from pixel_lm.rendering.composition import compose
+from pixel_lm.rendering.itemize import cluster_starts
+from pixel_lm.rendering.legacy_pairs import votes_rtl
+from pixel_lm.rendering.offsets import patch_spans
+from pixel_lm.rendering.result import Rendering
+from pixel_lm.rendering.typesetting import Line, Typesetter
+
+__all__ = ["PairRenderer", "with_spans"]
+
+_WORDS = re.compile(r" *[^ ]+ *| +")
+# A longer stretch without a space is text of a script that does without them; it may be cut between grapheme clusters.
+_LONGEST_WORD = 40
+
+
+class _Piece(NamedTuple):
+    """Characters `start:end` of a text, laid out."""
+
+    start: int
+    end: int
+    line: Line
+
+
+class PairRenderer:
+    """Renders pairs: first text, separator, second text, separator.
+
+    Args:
+        typesetter: draws the lines.
+        max_seq_length: patches of a strip.
+    """
+
+    def __init__(self, typesetter: Typesetter, max_seq_length: int) -> None:
+        self.typesetter = typesetter
+        self.patch = typesetter.height
+        self.max_seq_length = max_seq_length
+        self.margins = 2 * typesetter.profile.indent
+
+    def render(
+        self,
+        first: str,
+        second: str,
+        *,
+        text_a_max_length: int | None = None,
+        rtl: bool | None = None,
+        return_offset_mapping: bool = False,
+        windows: bool = False,
+        stride: int = 0,
+    ) -> Rendering:
+        """Render a pair of texts without line breaks. See `TextRenderer.__call__`."""
+        # Two separators, and a patch for the second text at least.
+        room_a = self.max_seq_length - 3
+        if text_a_max_length is not None:
+            if text_a_max_length < 1:
+                raise UserError(f"text_a_max_length must be at least 1, not {text_a_max_length}")
+            room_a = min(room_a, text_a_max_length)
+        if room_a < 1:
+            raise UserError(f"max_seq_length {self.max_seq_length} is too short for a pair: give at least 4")
+        level_a, level_b = (int(votes_rtl(text) if rtl is None else rtl) for text in (first, second))
+        a = self._prefix(first, 0, room_a, level_a)
+        middle = self._num_patches(a.line.width)
+        room_b = self.max_seq_length - 2 - middle
+        pieces: Sequence[_Piece]
+        if windows:
+            if not 0 <= stride < room_b:
+                raise UserError(
+                    f"stride must lie between 0 and {room_b - 1}, not {stride}: the first text leaves {room_b} patches for "
+                    "the second; give a smaller stride or text_a_max_length"
+                )
+            pieces = list(self._windows(second, room_b, stride, level_b))
+        else:
+            pieces = [self._prefix(second, 0, room_b, level_b)]
+        centers_a = self.typesetter.centers(first[: a.end], level_a) if return_offset_mapping else None
+        shown = []
+        for piece in pieces:
+            centers_b = (
+                self.typesetter.centers(second[piece.start : piece.end], level_b) if return_offset_mapping else None
+            )
+            shown.append(self._compose(a.line, piece, middle, centers_a, centers_b))
+        return shown[0].replace(windows=shown[1:]) if windows else shown[0]
+
+    def _num_patches(self, width: int) -> int:
+        return -(-(width + self.margins) // self.patch)
+
+    def _compose(
+        self,
+        line_a: Line,
+        piece: _Piece,
+        middle: int,
+        centers_a: npt.NDArray[np.int64] | None,
+        centers_b: npt.NDArray[np.int64] | None,
+    ) -> Rendering:
+        patch, indent = self.patch, self.margins // 2
+        begin = middle + 1
+        end = begin + self._num_patches(piece.line.width)
+        x = begin * patch + indent
+        result = Rendering(
+            patches=compose([(indent, line_a), (x, piece.line)], [middle * patch, end * patch], patch),
+            num_text_patches=end,
+            sep_patches=[middle, end],
+            unknown_glyphs=line_a.unknown + piece.line.unknown,
+        )
+        if centers_a is None or centers_b is None:
+            return result
+        spans_b = patch_spans(centers_b + x, begin, end, patch) + piece.start
+        return with_spans(result, [(0, patch_spans(centers_a + indent, 0, middle, patch)), (1, spans_b)])
+
+    def _prefix(self, text: str, start: int, room: int, level: int) -> _Piece:
+        """The longest prefix of `text[start:]` that fits in `room` patches, cut between grapheme clusters."""
+        limit = room * self.patch - self.margins
+        rest = text[start:]
+        # A first guess by words, so that nobody lays out a whole book for one strip.
+        guess, width = 0, 0
+        for word in _WORDS.finditer(rest):
+            guess = word.end()
+            width += self.typesetter.width_of_word(word.group()) if guess - word.start() <= _LONGEST_WORD else limit
+            if width > limit + self.margins:
+                break
+        line = self.typesetter.line(rest[:guess], level)
+        if line.width <= limit:
+            if guess == len(rest):
+                return _Piece(start, len(text), line)
+            guess = min(len(rest), guess + 2 * _LONGEST_WORD)
+        ends = [*cluster_starts(rest[:guess])[1:], guess] if guess else []
+        low, high = 0, len(ends)  # ends[low - 1] fits
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.typesetter.width(rest[: ends[middle - 1]], level) <= limit:
+                low = middle
+            else:
+                high = middle - 1
+        end = ends[low - 1] if low else 0
+        return _Piece(start, start + end, self.typesetter.line(rest[:end], level))
+
+    def _windows(self, text: str, room: int, stride: int, level: int) -> Iterator[_Piece]:
+        """Pieces of whole words that fit in `room` patches; each repeats about `stride` patches of the one before it."""
+        limit = room * self.patch - self.margins
+        words = [part for word in _WORDS.findall(text) for part in self._parts(word, limit)]
+        widths = list(map(self.typesetter.width_of_word, words))
+        offsets = [0, *accumulate(map(len, words))]
+        begins = [0, *accumulate(widths)]
+        first = 0
+        while True:
+            last = first + 1
+            while last < len(words) and begins[last + 1] - begins[first] <= limit:
+                last += 1
+            last = min(last, len(words))
+            line = self.typesetter.line(text[offsets[first] : offsets[last]], level)
+            # Words measured one by one may differ a little from the whole.
+            while line.width > limit and last > first + 1:
+                last -= 1
+                line = self.typesetter.line(text[offsets[first] : offsets[last]], level)
+            yield _Piece(offsets[first], offsets[last], line)
+            if last == len(words):
+                return
+            again = last
+            while again > first + 1 and begins[last] - begins[again - 1] <= stride * self.patch:
+                again -= 1
+            first = again
+
+    def _parts(self, word: str, limit: int) -> list[str]:
+        """A word, or its grapheme clusters if it is so long that it may be cut."""
+        if len(word) <= _LONGEST_WORD and self.typesetter.width_of_word(word) <= limit:
+            return [word]
+        return [word[start:end] for start, end in pairwise([*cluster_starts(word), len(word)])]
+
+
+def with_spans(rendering: Rendering, spans: Sequence[tuple[int, npt.NDArray[np.int64]]]) -> Rendering:
+    """Add an offset mapping to a rendering.
+
+    Args:
+        spans: for each text or word its number and the spans of its patches; a separator follows each text, and the last word.
+    """
+    mapping = np.zeros((len(rendering), 2), np.int64)
+    ids: list[int | None] = []
+    for number, part in spans:
+        if len(ids) in rendering.sep_patches:
+            ids.append(None)
+        mapping[len(ids) : len(ids) + len(part)] = part
+        ids += [number] * len(part)
+    ids += [None] * (len(rendering) - len(ids))
+    return rendering.replace(offset_mapping=mapping, sequence_ids=ids)

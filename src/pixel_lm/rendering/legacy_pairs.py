@@ -123,7 +123,7 @@ class LegacyPairs:
         """Left x of each character from left to right, in 1/1024 pixel; inside clusters as the original interpolates."""
         characters: list[int] = []
         clusters: list[int] = []
-        for start, end, x, width, _ in self.typesetter.clusters(laid.text, level):
+        for start, end, x, width, _ in self.typesetter.clusters(laid.text, level, graphemes=False):
             left, count = (laid.x + x) * UNITS_PER_PIXEL, end - start
             clusters.append(left)
             characters += [left + place * width * UNITS_PER_PIXEL // count for place in range(count)]

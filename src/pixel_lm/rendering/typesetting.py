@@ -230,13 +230,18 @@ class Typesetter:
             unknown += missing
         return self._draw(glyphs, self._metrics(text), unknown)
 
-    def clusters(self, text: str, base_level: int | None = None) -> list[Cluster]:
-        """Where the characters of a line lie: its clusters from left to right."""
+    def clusters(self, text: str, base_level: int | None = None, *, graphemes: bool = True) -> list[Cluster]:
+        """Where the characters of a line lie: its clusters from left to right.
+
+        Args:
+            text, base_level: as for `line`.
+            graphemes: whether a base and its marks are one cluster; else they are kept apart where the glyphs are, as in Pango.
+        """
         result: list[Cluster] = []
         pen = 0
         for item in _visual_order(items(text, base_level)):
             rtl = item.level % 2 == 1
-            for run in self._shape(text, item.start, item.end, item)[0]:
+            for run in self._shape(text, item.start, item.end, item, graphemes)[0]:
                 starts = sorted(set(run.clusters))
                 end_of = dict(zip(starts, [*starts[1:], run.end], strict=True))
                 for index, (cluster, advance) in enumerate(zip(run.clusters, run.advances, strict=True)):
@@ -344,7 +349,9 @@ class Typesetter:
 
     # -- shaping -----------------------------------------------------------------------------------------------------
 
-    def _shape(self, text: str, start: int, end: int, item: Item) -> tuple[list[_Glyphs], str]:
+    def _shape(
+        self, text: str, start: int, end: int, item: Item, graphemes: bool = True
+    ) -> tuple[list[_Glyphs], str]:
         """Shape characters `start:end`, which lie in `item`; glyphs in visual order, and the characters without a glyph."""
         unknown = ""
         glyphs = []
@@ -353,7 +360,7 @@ class Typesetter:
             if missing:
                 unknown += "".join(text[i] for i in missing)
                 text = "".join(_REPLACEMENT if i in missing else char for i, char in enumerate(text))
-            glyphs.append(self._shape_run(text, run, item))
+            glyphs.append(self._shape_run(text, run, item, graphemes))
         if item.level % 2:
             glyphs.reverse()
         return glyphs, unknown
@@ -363,12 +370,14 @@ class Typesetter:
             return unicodedata.category(char) in ("Cc", "Cs")
         return self.font_of(char) is None
 
-    def _shape_run(self, text: str, run: _Run, item: Item) -> _Glyphs:
+    def _shape_run(self, text: str, run: _Run, item: Item, graphemes: bool) -> _Glyphs:
         first = max(0, run.start - _CONTEXT)
         buffer = hb.Buffer()
         buffer.add_str(text[first : run.end + _CONTEXT], run.start - first, run.end - run.start)
         buffer.direction = "rtl" if item.level % 2 else "ltr"
         buffer.script = item.script
+        if not graphemes:
+            buffer.cluster_level = hb.BufferClusterLevel.MONOTONE_CHARACTERS
         hb.shape(run.font.hb_font, buffer)
         infos = buffer.glyph_infos
         positions = [position.position for position in buffer.glyph_positions]

@@ -25,6 +25,7 @@ from pixel_lm.rendering.discovery import find_font
 BACKEND = "pangocairo_gray"
 METADATA = ("num_text_patches", "sep_patches", "word_starts", "offset_mapping")
 MODES = ("text", "words", "pair")
+RECORDED_CHARACTERS = 3000  # of each text, for which the fonts were recorded
 MAIN_FONT = ("NotoSans-Regular.ttf", 0)
 
 
@@ -164,7 +165,7 @@ class AllBut(frozenset[str]):
 def characters_by_font(texts: Sequence[str], runs: list[Any]) -> dict[tuple[str, int], set[str]]:
     """Which characters each font drew. The runs are in visual order, text after text, so the texts are brought into it."""
     visual = ""
-    for text in texts:
+    for text in (text[:RECORDED_CHARACTERS] for text in texts):
         for start, end, level in visual_runs(levels(text)):
             visual += text[start:end][::-1] if level % 2 else text[start:end]
     drawn: dict[tuple[str, int], set[str]] = defaultdict(set)

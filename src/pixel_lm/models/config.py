@@ -7,6 +7,8 @@ from typing import Any
 from transformers import PreTrainedConfig
 from transformers.activations import ACT2FN
 
+from pixel_lm.models.positions import POSITION_CODES
+
 __all__ = ["PixelConfig"]
 
 SIZES = (
@@ -44,6 +46,10 @@ class PixelConfig(PreTrainedConfig):
         pixel_mean, pixel_std: pixel values (0 ink … 1 paper) enter the model as (value − mean) / std. Published models take
             them as they are. Paper as 0 (mean 1, std 1/3) makes small models learn much sooner: else the constant paper
             outweighs the strokes in every patch embedding.
+        position_code: fixed position tables code the place on a square "grid", as published, or in the "line" of patches, which
+            lets small models find neighbouring patches much sooner (see `positions`).
+        linear_initializer: new linear weights are "normal" with `initializer_range`, as published, or "xavier" uniform (He et
+            al., 2022), which suits narrow models better.
         trainable_position_embeddings: whether fine-tuning trains the position table, as published. Pretraining never does.
     """
 
@@ -70,6 +76,8 @@ class PixelConfig(PreTrainedConfig):
     norm_pix_loss: bool = True
     pixel_mean: float = 0.0
     pixel_std: float = 1.0
+    position_code: str = "grid"
+    linear_initializer: str = "normal"
     trainable_position_embeddings: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -91,6 +99,9 @@ class PixelConfig(PreTrainedConfig):
                 raise ValueError(f"{name} {size} is not divisible by its number of attention heads, {heads}")
             if size % 4:
                 raise ValueError(f"{name} {size} is not divisible by 4, which the position tables need")
+        for name, known in (("position_code", POSITION_CODES), ("linear_initializer", ("normal", "xavier"))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be {' or '.join(known)}, not {getattr(self, name)!r}")
         if self.pixel_std <= 0:
             raise ValueError(f"pixel_std must be greater than 0, not {self.pixel_std}")
         if not 0 < self.mask_ratio < 1:

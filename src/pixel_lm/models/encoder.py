@@ -119,7 +119,7 @@ class PixelPreTrainedModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        """Linear layers N(0, 0.02) and biases 0; positions by formula; the patch projection as the published run really began:
+        """Linear layers as the configuration says and biases 0; positions by formula; the patch projection as the published run really began:
         Xavier-uniform over the flattened kernel, with PyTorch's own bias."""
         if isinstance(module, nn.Conv2d) and module.bias is not None:  # the patch projection
             fan_in = module.weight[0].numel()
@@ -128,9 +128,12 @@ class PixelPreTrainedModel(PreTrainedModel):
             init.uniform_(module.bias, -(fan_in**-0.5), fan_in**-0.5)
             return
         super()._init_weights(module)
+        if isinstance(module, nn.Linear) and self.config.linear_initializer == "xavier":
+            init.xavier_uniform_(module.weight)
         if isinstance(module, PixelEmbeddings):
             init.normal_(module.cls_token, std=self.config.initializer_range)
-            table = sincos_positions(module.config.num_patches, module.config.hidden_size)
+            config = module.config
+            table = sincos_positions(config.num_patches, config.hidden_size, config.position_code)
             init.copy_(module.position_embeddings, table)
 
 

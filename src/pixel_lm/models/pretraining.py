@@ -110,9 +110,9 @@ class PixelForPreTraining(PixelPreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, PixelDecoder):
             init.normal_(module.mask_token, std=self.config.initializer_range)
-            init.copy_(
-                module.decoder_pos_embed, sincos_positions(module.config.num_patches, module.config.decoder_hidden_size)
-            )
+            config = module.config
+            table = sincos_positions(config.num_patches, config.decoder_hidden_size, config.position_code)
+            init.copy_(module.decoder_pos_embed, table)
 
     @can_return_tuple
     def forward(

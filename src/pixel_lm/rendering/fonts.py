@@ -114,6 +114,28 @@ class Font:
         size = self._face._FT_Face.contents.size.contents.metrics
         return size.ascender >> 6, -(size.descender >> 6)
 
+    @cached_property
+    def ideographic_baseline(self) -> int:
+        """Lower edge of ideographic characters, in 1/1024 pixel above the baseline.
+
+        From the font's BASE table, else a tenth above the lower edge of the em box, whose edges are those of BASE or the
+        font's ascender and descender (the rule of HarfBuzz).
+        """
+
+        def coordinate(tag: str) -> int | None:
+            return self.hb_font.get_layout_baseline(tag, "ltr", "DFLT", "dflt")
+
+        face_bottom = coordinate("icfb")
+        if face_bottom is not None:
+            return face_bottom
+        extents, em = self.hb_font.get_font_extents("ltr"), self.hb_font.scale[1]
+        bottom, top = coordinate("ideo"), coordinate("idtp")
+        if bottom is None:
+            bottom = extents.descender if top is None else top - em
+        if top is None:
+            top = extents.ascender if coordinate("ideo") is None else bottom + em
+        return bottom + (top - bottom) // 10
+
     def covers(self, char: str) -> bool:
         """Whether the font has a glyph for this character (and may draw it)."""
         if self.source.characters is not None and char not in self.source.characters:

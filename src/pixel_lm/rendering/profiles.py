@@ -5,6 +5,7 @@ A profile is not a renderer of its own; one pipeline draws for all of them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pixel_lm.errors import UserError
@@ -26,12 +27,12 @@ class Profile:
     indent: int
     raise_by: int
 
-    def baseline(self, ascent: int, descent: int, height: int) -> float:
+    def baseline(self, ascent: float, descent: float, height: int) -> float:
         """Distance of the baseline from the top of a strip of `height` rows; half pixels occur.
 
-        The line box (ascent + descent) is centred and then raised.
+        The line box (ascent + descent, in whole pixels) is centred and then raised.
         """
-        return height / 2 - (ascent + descent) / 2 - self.raise_by + ascent
+        return height / 2 - math.ceil(ascent + descent) / 2 - self.raise_by + ascent
 
 
 PROFILES = {

@@ -40,6 +40,8 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # HarfBuzz looks at this many characters on either side of what it shapes.
 _CONTEXT = 5
 # Scripts written without spaces whose characters hardly ever change their neighbours: there, a token is one character.
+# Lines that begin with one of these align their fonts on the ideographic baseline.
+_IDEOGRAPHIC = frozenset({"Hani", "Hang", "Hira", "Kana", "Bopo", "Tang", "Nshu", "Kits"})
 _UNSPACED = frozenset({"Hani", "Hira", "Kana", "Bopo", "Yiii"})
 # What a remembered token costs beside its ink: the key, two dictionary entries, the objects.
 _ENTRY_BYTES = 400
@@ -55,7 +57,7 @@ class Line:
         columns: `patch_size` bytes per pixel column from left to right, 255 = no ink, 0 = full ink.
         width: sum of the advances in pixels. Without overhang `columns` has this many columns.
         left, right: columns of ink before the origin and beyond `width` (both 0 for nearly every line).
-        ascent, descent: of the fonts that take part, in pixels; they decide where the baseline lies.
+        place: where the baseline lies.
         unknown: characters for which no font has a glyph, in order of appearance.
         font: the font, if one drew all of it in one run.
     """
@@ -64,10 +66,26 @@ class Line:
     width: int
     left: int
     right: int
-    ascent: int
-    descent: int
+    place: Place
     unknown: str = ""
     font: Font | None = None
+
+
+class Place(NamedTuple):
+    """Where the baseline of a line lies.
+
+    `baseline` is its distance from the top of the strip in pixels; half pixels occur. `anchor` is the ideographic baseline on
+    which the fonts of a line align that begins with Han, kana or Hangul (None elsewhere), in 1/1024 pixel above the baseline.
+    """
+
+    baseline: float
+    anchor: int | None = None
+
+    def baseline_of(self, font: Font) -> float:
+        """Baseline of the glyphs of one of the line's fonts."""
+        if self.anchor is None:
+            return self.baseline
+        return self.baseline - (self.anchor - font.ideographic_baseline) / UNITS_PER_PIXEL
 
 
 class Cluster(NamedTuple):
@@ -103,17 +121,17 @@ class _Glyphs:
 
 
 class _Table:
-    """Tokens drawn so far in one context: script, direction and the ascent and descent of the line.
+    """Tokens drawn so far in one context: script, direction and place of the baseline.
 
     `plain` holds the tokens of the fast path, which need nothing but their columns: left to right, no overhang, nothing
     unknown. `lines` holds all; None stands for a token whose shape depends on what comes before it. `centers` holds where the
     characters of plain tokens lie, for those that were asked for.
     """
 
-    __slots__ = ("centers", "lines", "metrics", "plain")
+    __slots__ = ("centers", "lines", "place", "plain")
 
-    def __init__(self, metrics: tuple[int, int]) -> None:
-        self.metrics = metrics
+    def __init__(self, place: Place) -> None:
+        self.place = place
         self.plain: dict[str, bytes] = {}
         self.lines: dict[str, Line | None] = {}
         self.centers: dict[str, npt.NDArray[np.int64]] = {}
@@ -164,7 +182,7 @@ class Typesetter:
     def forget(self) -> None:
         """Empty the cache of drawn words."""
         self._lock = threading.Lock()
-        self._tables: dict[tuple[str, bool, tuple[int, int]], _Table] = {}
+        self._tables: dict[tuple[str, bool, Place], _Table] = {}
         self._table_of_letter: dict[str, _Table | None] = {}
         self._joined: dict[tuple[str, str, str], bool] = {}
         self._widths: dict[str, int] = {}
@@ -194,16 +212,16 @@ class Typesetter:
             columns = b"".join([table.plain[token] for token in tokens if token])
         except KeyError:
             return None
-        return Line(columns, len(columns) // self.height, 0, 0, *table.metrics)
+        return Line(columns, len(columns) // self.height, 0, 0, table.place)
 
     def _token_line(self, text: str, base_level: int | None) -> Line:
         """Typeset token by token in visual order, drawing the tokens that are new."""
-        metrics = self._metrics(text)
         pieces: list[Line] = []
         items_of: list[Item] = []
         line_items = items(text, base_level)
+        place = self._place(text, line_items)
         for item in _visual_order(line_items):
-            table = self._table(item.script, item.level % 2 == 1, metrics)
+            table = self._table(item.script, item.level % 2 == 1, place)
             drawn: list[Line] = []
             for token in self._tokens(text, item):
                 try:
@@ -217,18 +235,19 @@ class Typesetter:
             items_of += [item] * len(drawn)
         if len(line_items) == 1:
             self._note_letter(text, item, table)
-        line = self._join(pieces, items_of, metrics)
+        line = self._join(pieces, items_of, place)
         return line or self.whole_line(text, base_level)
 
     def whole_line(self, text: str, base_level: int | None = None) -> Line:
         """The same as `line`, but shaped over whole runs and without the cache: slow, and right by construction."""
         glyphs: list[_Glyphs] = []
         unknown = ""
-        for item in _visual_order(items(text, base_level)):
+        line_items = items(text, base_level)
+        for item in _visual_order(line_items):
             shaped, missing = self._shape(text, item.start, item.end, item)
             glyphs.extend(shaped)
             unknown += missing
-        return self._draw(glyphs, self._metrics(text), unknown)
+        return self._draw(glyphs, self._place(text, line_items), unknown)
 
     def clusters(self, text: str, base_level: int | None = None, *, graphemes: bool = True) -> list[Cluster]:
         """Where the characters of a line lie: its clusters from left to right.
@@ -324,13 +343,20 @@ class Typesetter:
             font = self._font_of[char] = next((font for font in self.fonts if font.covers(char)), None)
             return font
 
-    def _metrics(self, text: str) -> tuple[int, int]:
-        """Ascent and descent of the line: the largest of all fonts that take part."""
-        fonts = {self.font_of(char) for char in set(text) if not _follows_font(char)}
-        metrics = [font.metrics for font in fonts if font is not None]
-        if not metrics or None in fonts:
-            metrics.append(self.fonts[0].metrics)
-        return max(ascent for ascent, _ in metrics), max(descent for _, descent in metrics)
+    def _place(self, text: str, line_items: Sequence[Item]) -> Place:
+        """Where the baseline lies: by the largest ascent and descent of all fonts that take part."""
+        fonts = {self.font_of(char) or self.fonts[0] for char in set(text) if not _follows_font(char)}
+        if not fonts:
+            fonts = {self.fonts[0]}
+        if len(fonts) > 1 and line_items[0].script in _IDEOGRAPHIC:
+            anchor = next(self._runs(text, line_items[0].start, line_items[0].end)).font.ideographic_baseline
+            rises = {font: (anchor - font.ideographic_baseline) / UNITS_PER_PIXEL for font in fonts}
+            ascent = max(font.metrics[0] + rise for font, rise in rises.items())
+            descent = max(font.metrics[1] - rise for font, rise in rises.items())
+            return Place(self.profile.baseline(ascent, descent, self.height), anchor)
+        ascent = max(font.metrics[0] for font in fonts)
+        descent = max(font.metrics[1] for font in fonts)
+        return Place(self.profile.baseline(ascent, descent, self.height))
 
     def _runs(self, text: str, start: int, end: int) -> Iterator[_Run]:
         """Split characters `start:end` by font. Spaces and the like join the run before them, at the start the one after."""
@@ -349,9 +375,7 @@ class Typesetter:
 
     # -- shaping -----------------------------------------------------------------------------------------------------
 
-    def _shape(
-        self, text: str, start: int, end: int, item: Item, graphemes: bool = True
-    ) -> tuple[list[_Glyphs], str]:
+    def _shape(self, text: str, start: int, end: int, item: Item, graphemes: bool = True) -> tuple[list[_Glyphs], str]:
         """Shape characters `start:end`, which lie in `item`; glyphs in visual order, and the characters without a glyph."""
         unknown = ""
         glyphs = []
@@ -441,14 +465,14 @@ class Typesetter:
 
     # -- drawing -----------------------------------------------------------------------------------------------------
 
-    def _draw(self, runs: Sequence[_Glyphs], metrics: tuple[int, int], unknown: str) -> Line:
-        """Rasterise shaped runs, given from left to right, on the baseline of a line with these metrics."""
-        baseline = self.profile.baseline(*metrics, self.height)
+    def _draw(self, runs: Sequence[_Glyphs], place: Place, unknown: str) -> Line:
+        """Rasterise shaped runs, given from left to right."""
         pen = 0
         boxes: list[list[tuple[int, int, npt.NDArray[np.uint8]]]] = []
         half = UNITS_PER_PIXEL // 2
         for run in runs:
             boxes.append([])
+            baseline = place.baseline_of(run.font)
             for glyph_id, advance, x_offset, y_offset in zip(
                 run.ids, run.advances, run.x_offsets, run.y_offsets, strict=True
             ):
@@ -473,9 +497,9 @@ class Typesetter:
                 target = canvas[first - left : last - left]
                 target[:] = over(ink, target)
         only = runs[0].font if len(runs) == 1 else None
-        return Line((~canvas).tobytes(), width, -left, right - width, *metrics, unknown, only)
+        return Line((~canvas).tobytes(), width, -left, right - width, place, unknown, only)
 
-    def _join(self, pieces: Sequence[Line], items_of: Sequence[Item], metrics: tuple[int, int]) -> Line | None:
+    def _join(self, pieces: Sequence[Line], items_of: Sequence[Item], place: Place) -> Line | None:
         """Set pieces side by side; `items_of` says in which item each lies.
 
         Ink that leaves its piece and meets other ink is added within a run. Between runs it matters which is drawn first and
@@ -484,7 +508,7 @@ class Typesetter:
         width = sum(piece.width for piece in pieces)
         unknown = "".join(piece.unknown for piece in pieces)
         if not any(piece.left or piece.right for piece in pieces):
-            return Line(b"".join([piece.columns for piece in pieces]), width, 0, 0, *metrics, unknown)
+            return Line(b"".join([piece.columns for piece in pieces]), width, 0, 0, place, unknown)
         pen = left = right = 0
         for piece in pieces:
             left = min(left, pen - piece.left)
@@ -510,15 +534,15 @@ class Typesetter:
                 np.minimum(target, columns, out=target)
             reach = max(reach, start + len(columns))
             pen += piece.width
-        return Line(canvas.tobytes(), width, -left, max(right, width) - width, *metrics, unknown)
+        return Line(canvas.tobytes(), width, -left, max(right, width) - width, place, unknown)
 
     # -- the cache ---------------------------------------------------------------------------------------------------
 
-    def _table(self, script: str, rtl: bool, metrics: tuple[int, int]) -> _Table:
-        key = (script, rtl, metrics)
+    def _table(self, script: str, rtl: bool, place: Place) -> _Table:
+        key = (script, rtl, place)
         table = self._tables.get(key)
         if table is None:
-            table = self._tables.setdefault(key, _Table(metrics))
+            table = self._tables.setdefault(key, _Table(place))
         return table
 
     def _note_letter(self, text: str, item: Item, table: _Table) -> None:
@@ -526,7 +550,7 @@ class Typesetter:
         letter = _FIRST_LETTER.search(text)
         if letter and item.level == 0 and script(letter.group()) == item.script:
             font = self.font_of(letter.group())
-            if font and font.metrics == table.metrics:
+            if font and table.place == self._place(letter.group(), [item]):
                 self._table_of_letter[letter.group()] = table
 
     def _remember(self, table: _Table, item: Item, token: str) -> Line | None:
@@ -534,7 +558,7 @@ class Typesetter:
         line: Line | None = None
         if token[0] == " " or not self._depends_on_space(token, item):
             glyphs, unknown = self._shape(token, 0, len(token), item)
-            line = self._draw(glyphs, table.metrics, unknown)
+            line = self._draw(glyphs, table.place, unknown)
         with self._lock:
             self._cached_bytes += _ENTRY_BYTES + (len(line.columns) if line else 0)
             if self._cached_bytes > self.cache_bytes:

@@ -90,6 +90,12 @@ class EncoderArguments:
     intermediate_size: int = setting(3072, "width of the encoder's feed-forward layers")
     pixel_mean: float = setting(0.0, "value of pixels (ink 0, paper 1) that a new model takes as 0")
     pixel_std: float = setting(1.0, "values of pixels are divided by this in a new model")
+    position_code: Literal["grid", "line"] = setting(
+        "grid", "fixed positions of a new model: on a square grid, as published, or in the line of patches"
+    )
+    linear_initializer: Literal["normal", "xavier"] = setting(
+        "normal", "new linear weights: normal of standard deviation 0.02, as published, or Xavier-uniform"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

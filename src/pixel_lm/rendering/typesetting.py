@@ -39,6 +39,8 @@ _FIRST_LETTER = re.compile(r"[^\W\d_]")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # HarfBuzz looks at this many characters on either side of what it shapes.
 _CONTEXT = 5
+# HarfBuzz does not apply contextual alternates to Hangul in the versions that drew the published strips; later ones do.
+_FEATURES = {"Hang": {"calt": False}}
 # Scripts written without spaces whose characters hardly ever change their neighbours: there, a token is one character.
 # Lines that begin with one of these align their fonts on the ideographic baseline.
 _IDEOGRAPHIC = frozenset({"Hani", "Hang", "Hira", "Kana", "Bopo", "Tang", "Nshu", "Kits"})
@@ -402,7 +404,7 @@ class Typesetter:
         buffer.script = item.script
         if not graphemes:
             buffer.cluster_level = hb.BufferClusterLevel.MONOTONE_CHARACTERS
-        hb.shape(run.font.hb_font, buffer)
+        hb.shape(run.font.hb_font, buffer, _FEATURES.get(item.script))
         infos = buffer.glyph_infos
         positions = [position.position for position in buffer.glyph_positions]
         half = UNITS_PER_PIXEL // 2
@@ -459,7 +461,7 @@ class Typesetter:
         buffer.add_str(" " + token[run.start : run.end])
         buffer.direction = "rtl" if item.level % 2 else "ltr"
         buffer.script = item.script
-        hb.shape(run.font.hb_font, buffer)
+        hb.shape(run.font.hb_font, buffer, _FEATURES.get(item.script))
         flags = [info.flags for info in buffer.glyph_infos if info.cluster == 1]
         return not flags or any(flag & hb.GlyphFlags.UNSAFE_TO_BREAK for flag in flags)
 

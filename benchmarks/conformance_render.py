@@ -10,7 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from pixel_lm.errors import UserError
 from pixel_lm.rendering import FontSource, RendererConfig, Rendering, TextRenderer
 from pixel_lm.rendering.bidi import levels, visual_runs
 from pixel_lm.rendering.discovery import find_font
+from pixel_lm.rendering.fonts import Font
+from pixel_lm.rendering.itemize import first_direction
 
 BACKEND = "pangocairo_gray"
 METADATA = ("num_text_patches", "sep_patches", "word_starts", "offset_mapping")
@@ -146,13 +148,46 @@ def make_renderer(params: str, font_runs: str, texts: tuple[str, ...]) -> TextRe
     """See `renderer_for`; renderers are shared by cases with equal settings, fonts and texts."""
     characters = characters_by_font(texts, json.loads(font_runs))
     sources = []
-    for name, index in dict.fromkeys([MAIN_FONT, *characters]):
+    for name, index in in_order(characters):
         path = find_font(name)
         if path is None:
             raise UserError(f"font {name} is not on this machine")
         own = characters.get((name, index), set())
         sources.append(FontSource(path, index, AllBut(set().union(*characters.values()) - own)))
     return TextRenderer(sources[0], fallback_fonts=sources[1:], config=RendererConfig(**json.loads(params)))
+
+
+def in_order(characters: dict[tuple[str, int], set[str]]) -> list[tuple[str, int]]:
+    """The fonts in an order of preference that explains the choice: a font that drew what another has too comes before it."""
+    left = list(dict.fromkeys([MAIN_FONT, *characters]))
+    ordered: list[tuple[str, int]] = []
+    while left:
+        chosen = next(
+            (
+                font
+                for font in left
+                if font == MAIN_FONT
+                or not any(covers(font, char) for other in left if other != font for char in characters.get(other, ()))
+            ),
+            left[0],
+        )
+        left.remove(chosen)
+        ordered.append(chosen)
+    return ordered
+
+
+@cache
+def covers(font: tuple[str, int], char: str) -> bool:
+    """Whether a font of this machine has a glyph for a character."""
+    name, index = font
+    path = find_font(name)
+    return path is not None and open_font(FontSource(path, index)).covers(char)
+
+
+@cache
+def open_font(source: FontSource) -> Font:
+    """A font, for its coverage."""
+    return Font(source, 16)
 
 
 class AllBut(frozenset[str]):
@@ -166,7 +201,7 @@ def characters_by_font(texts: Sequence[str], runs: list[Any]) -> dict[tuple[str,
     """Which characters each font drew. The runs are in visual order, text after text, so the texts are brought into it."""
     visual = ""
     for text in (text[:RECORDED_CHARACTERS] for text in texts):
-        for start, end, level in visual_runs(levels(text)):
+        for start, end, level in visual_runs(levels(text, first_direction(text) or 0)):
             visual += text[start:end][::-1] if level % 2 else text[start:end]
     drawn: dict[tuple[str, int], set[str]] = defaultdict(set)
     position = 0

@@ -151,11 +151,11 @@ def items(text: str, base_level: int | None = None) -> list[Item]:
     if base_level != 1 and text and _PLAIN.fullmatch(text):
         return [Item(0, len(text), 0, _plain_script(text))]
     result: list[Item] = []
-    direction = base_level if base_level is not None else _first_direction(text)
+    direction = base_level if base_level is not None else first_direction(text)
     for paragraph in _PARAGRAPH.finditer(text):
         offset, line = paragraph.start(), paragraph.group()
         if base_level is None:
-            own = _first_direction(line)
+            own = first_direction(line)
             direction = direction if own is None else own
         result.extend(_paragraph_items(line, offset, direction or 0))
     return result
@@ -180,7 +180,7 @@ def _plain_script(text: str) -> str:
     return "Latn" if _LATIN_LETTER.search(text) or _OTHER_LATIN.search(text) else COMMON
 
 
-def _first_direction(text: str) -> int | None:
+def first_direction(text: str) -> int | None:
     """Level that the first strong character asks for, None without one."""
     for character in text:
         code = bidi_code(ord(character))

@@ -178,6 +178,7 @@ class Typesetter:
         self.profile = profile
         self.height = height
         self.cache_bytes = cache_bytes
+        self._rank = {font: rank for rank, font in reversed(list(enumerate(self.fonts)))}
         self._font_of: dict[str, Font | None] = {}
         self.forget()
 
@@ -226,6 +227,8 @@ class Typesetter:
             table = self._table(item.script, item.level % 2 == 1, place)
             drawn: list[Line] = []
             for token in self._tokens(text, item):
+                if unicodedata.category(token[0])[0] == "M":
+                    return self.whole_line(text, base_level)
                 try:
                     line = table.lines[token]
                 except KeyError:
@@ -361,17 +364,19 @@ class Typesetter:
         return Place(self.profile.baseline(ascent, descent, self.height))
 
     def _runs(self, text: str, start: int, end: int) -> Iterator[_Run]:
-        """Split characters `start:end` by font. Spaces and the like join the run before them, at the start the one after."""
+        """Split characters `start:end` by font. Spaces and the like between two fonts go to the one that is first in order."""
         font: Font | None = None
-        run_start = start
+        run_start = last = start  # `last`: after the last character that chose its font
         for i in range(start, end):
             if _follows_font(text[i]):
                 continue
             chosen = self.font_of(text[i]) or self.font_of(_REPLACEMENT) or self.fonts[0]
             if font is not None and chosen is not font:
-                yield _Run(run_start, i, font)
-                run_start = i
+                stop = last if self._rank[chosen] < self._rank[font] else i
+                yield _Run(run_start, stop, font)
+                run_start = stop
             font = chosen
+            last = i + 1
         if start < end:
             yield _Run(run_start, end, font or self.fonts[0])
 
@@ -402,6 +407,8 @@ class Typesetter:
         buffer.add_str(text[first : run.end + _CONTEXT], run.start - first, run.end - run.start)
         buffer.direction = "rtl" if item.level % 2 else "ltr"
         buffer.script = item.script
+        if run.start == 0:  # a mark without a base gets a dotted circle
+            buffer.flags = hb.BufferFlags.BOT
         if not graphemes:
             buffer.cluster_level = hb.BufferClusterLevel.MONOTONE_CHARACTERS
         hb.shape(run.font.hb_font, buffer, _FEATURES.get(item.script))
@@ -423,7 +430,7 @@ class Typesetter:
         """Cut an item where shaping may start anew; the pieces concatenate to its text."""
         tokens = _tokens(text[item.start : item.end])
         if item.script not in _UNSPACED:
-            return tokens
+            return self._move_spaces(tokens) if len(tokens) > 1 else tokens
         characters: list[str] = []
         for token in tokens:
             starts = cluster_starts(token)
@@ -434,6 +441,22 @@ class Typesetter:
                 else:
                     characters.append(cluster)
         return characters
+
+    def _move_spaces(self, tokens: list[str]) -> list[str]:
+        """Let spaces go with the token after them where `_runs` draws them with its font."""
+        fonts = {self.font_of(char) for char in set("".join(tokens)) if not _follows_font(char)}
+        if len(fonts) < 2:
+            return tokens
+        for index in range(1, len(tokens)):
+            left, right = tokens[index - 1], tokens[index]
+            last = next((char for char in reversed(left) if not _follows_font(char)), None)
+            first = next((char for char in right if not _follows_font(char)), None)
+            if last and first and left[-1] == " ":
+                before, after = self.font_of(last) or self.fonts[0], self.font_of(first) or self.fonts[0]
+                if self._rank[after] < self._rank[before]:
+                    word = left.rstrip(" ")
+                    tokens[index - 1], tokens[index] = word, left[len(word) :] + right
+        return tokens
 
     def _interact(self, left: str, right: str, item: Item) -> bool:
         """Whether two neighbours are shaped differently together than each on its own."""

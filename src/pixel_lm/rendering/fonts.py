@@ -82,7 +82,7 @@ class Font:
     """A font opened at one size; shapes with HarfBuzz, rasterises with FreeType.
 
     Sizes follow PangoCairo, with which the published strips were drawn: HarfBuzz works unhinted in 1/1024 pixel, FreeType
-    hints lightly (vertically only) at the size rounded down to 1/64 pixel.
+    hints lightly (vertically only) at the size in 1/64 pixel.
 
     Args:
         source: the font file.
@@ -97,7 +97,7 @@ class Font:
         face = hb.Face(blob, source.index)
         self.hb_font = hb.Font(face)
         self.hb_font.scale = (scale, scale)
-        self._char_size = scale * 64 // UNITS_PER_PIXEL
+        self._char_size = round(scale * 64 / UNITS_PER_PIXEL)
         self._lock = threading.Lock()
         self._glyphs: dict[int, Glyph] = {}
 

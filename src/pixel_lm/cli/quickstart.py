@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,24 +22,29 @@ if TYPE_CHECKING:
     from pixel_lm.data.conllu import Split
     from pixel_lm.training.arguments import FinetuneArguments, PretrainArguments
 
-MAX_SEQ_LENGTH = 128
-# What lets a model this small learn within minutes, found by trial (LOG.md): words that look the same wherever they stand,
-# paper as 0, many single masked patches in place of long spans, and a decoder as wide as the encoder.
+MAX_SEQ_LENGTH = 96  # of the synthetic corpus, whose sentences have 25 patches in the middle, 78 at most
+TREEBANK_SEQ_LENGTH = 160
+# What lets a model this small learn within minutes, found by trial (LOG.md): short strips, words that look the same wherever
+# they stand, paper as 0, positions on a line, Xavier weights, many single masked patches in place of long spans, and a
+# decoder as wide as the encoder.
 MODEL: dict[str, Any] = {
     "hidden_size": 128,
     "num_hidden_layers": 4,
-    "num_attention_heads": 8,
+    "num_attention_heads": 4,
     "intermediate_size": 512,
+    "position_code": "line",
+    "linear_initializer": "xavier",
     "pixel_mean": 1.0,
     "pixel_std": 1 / 3,
     "decoder_hidden_size": 128,
     "decoder_num_hidden_layers": 1,
-    "decoder_num_attention_heads": 8,
+    "decoder_num_attention_heads": 4,
     "decoder_intermediate_size": 512,
 }
+_SENTENCE_END = re.compile(r"(?<=[.!?。।]) +")
 MASKING: dict[str, Any] = {"mask_ratio": 0.4, "max_span_length": 1, "span_weights": (1.0,), "span_spacing": "0"}
-SENTENCES: dict[str, Any] = {"train": 800, "dev": 50, "test": 200}  # per language
-GRAMMAR_TEXT = 2000  # untagged sentences per language, none of them in the tagged corpus
+SENTENCES: dict[str, Any] = {"train": 200, "dev": 50, "test": 200}  # per language
+GRAMMAR_TEXT = 4000  # untagged sentences per language, none of them in the tagged corpus
 
 
 def add_parser(subparsers: Any) -> None:
@@ -59,10 +65,10 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--text", metavar="FILE", help="text to pretrain on (.txt, .jsonl, .parquet, also compressed)")
     parser.add_argument(
-        "--pretrain-steps", type=int, default=2000, metavar="N", help="steps of pretraining (default: 2000)"
+        "--pretrain-steps", type=int, default=4000, metavar="N", help="steps of pretraining (default: 4000)"
     )
     parser.add_argument(
-        "--finetune-steps", type=int, default=2000, metavar="N", help="steps of fine-tuning (default: 2000)"
+        "--finetune-steps", type=int, default=1000, metavar="N", help="steps of fine-tuning (default: 1000)"
     )
     parser.add_argument("--seed", type=int, default=42, metavar="N", help="seed of everything random (default: 42)")
     parser.set_defaults(func=run)
@@ -135,7 +141,10 @@ def _synthetic_corpus(output: Path, seed: int) -> Path:
 
 
 def _default_text(output: Path, seed: int, corpus: Path | None) -> Path:
-    """Python's documentation, the texts of this project and, for the synthetic corpus, untagged sentences of its grammars."""
+    """Python's documentation, the texts of this project and, for the synthetic corpus, untagged sentences of its grammars.
+
+    Every sentence is a document of its own, and so a strip of its own: short strips are learned from soonest.
+    """
     from pixel_lm.data.conllu import read_conllu
     from pixel_lm.data.synthetic import LANGUAGES, generate_text
     from pixel_lm.data.texts import project_texts, python_documentation_text
@@ -149,7 +158,8 @@ def _default_text(output: Path, seed: int, corpus: Path | None) -> Path:
         }
         for language in LANGUAGES:
             lines = generate_text(language, GRAMMAR_TEXT, seed=seed, exclude=tagged)
-            documents += [" ".join(lines[start : start + 8]) for start in range(0, len(lines), 8)]
+            documents += lines
+    documents = [sentence for document in documents for sentence in _SENTENCE_END.split(document)]
     path = output / "text.txt"
     content = "\n\n".join(documents) + "\n"
     if not path.exists() or path.read_text(encoding="utf-8") != content:  # a new file would be cut into strips anew
@@ -158,6 +168,10 @@ def _default_text(output: Path, seed: int, corpus: Path | None) -> Path:
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------
+
+
+def _length(args: argparse.Namespace) -> int:
+    return TREEBANK_SEQ_LENGTH if args.treebank else MAX_SEQ_LENGTH
 
 
 def pretrain_arguments(args: argparse.Namespace, text: str) -> PretrainArguments:
@@ -169,11 +183,12 @@ def pretrain_arguments(args: argparse.Namespace, text: str) -> PretrainArguments
         text=(text,),
         validation_size=128,
         output_dir=str(args.output_dir / "pretrained"),
-        max_seq_length=MAX_SEQ_LENGTH,
+        packing="document",
+        max_seq_length=_length(args),
         steps=steps,
         strategy="words",
-        batch_size=8,
-        base_learning_rate=3.2e-2,  # peak 1e-3
+        batch_size=24,
+        base_learning_rate=256e-3 / 24,  # peak 1e-3
         dropout=0.0,
         logging_steps=max(1, steps // 30),
         eval_steps=max(1, steps // 3),
@@ -196,7 +211,7 @@ def finetune_arguments(args: argparse.Namespace, treebank: Path, *, pretrained: 
         model=str(args.output_dir / "pretrained"),
         from_scratch=not pretrained,
         output_dir=str(args.output_dir / ("finetuned" if pretrained else "from-scratch")),
-        max_seq_length=MAX_SEQ_LENGTH,
+        max_seq_length=_length(args),
         steps=steps,
         batch_size=8,
         learning_rate=1e-3,

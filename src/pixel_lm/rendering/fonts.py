@@ -92,6 +92,8 @@ class Font:
     def __init__(self, source: FontSource, pixel_size: float) -> None:
         source.check()
         self.source = source
+        self.pixel_size = pixel_size
+        self.drop = 0
         scale = round(pixel_size * UNITS_PER_PIXEL)
         blob = hb.Blob.from_file_path(str(source.path))
         face = hb.Face(blob, source.index)
@@ -135,6 +137,12 @@ class Font:
         if top is None:
             top = extents.ascender if coordinate("ideo") is None else bottom + em
         return bottom + (top - bottom) // 10
+
+    def resized(self, factor: float, drop: int) -> Font:
+        """The same font at another size, set `drop` pixels lower than others on the same baseline."""
+        font = Font(self.source, self.pixel_size * factor)
+        font.drop = drop
+        return font
 
     def covers(self, char: str) -> bool:
         """Whether the font has a glyph for this character (and may draw it)."""

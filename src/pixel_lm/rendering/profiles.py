@@ -21,11 +21,13 @@ class Profile:
         name: how configurations refer to the profile.
         indent: blank columns before a text, and after it before the patch boundary is sought.
         raise_by: how far above the centre of the strip the middle of the line lies.
+        fit: whether the baseline stays where the main font has it, and other fonts are fitted into the strip.
     """
 
     name: str
     indent: int
     raise_by: int
+    fit: bool = False
 
     def baseline(self, ascent: float, descent: float, height: int) -> float:
         """Distance of the baseline from the top of a strip of `height` rows; half pixels occur.
@@ -38,6 +40,8 @@ class Profile:
 PROFILES = {
     # PangoCairo as the published fine-tuning experiments used it (Rust et al., 2023, section 3.1).
     "pango": Profile(name="pango", indent=2, raise_by=2),
+    # Ours, for models trained from now on: the main font as in `pango`, every other script on the same baseline and whole.
+    "fit": Profile(name="fit", indent=2, raise_by=2, fit=True),
 }
 
 

@@ -27,6 +27,7 @@ import numpy.typing as npt
 import uharfbuzz as hb
 from fontTools.unicodedata import script
 
+from pixel_lm.rendering.fitting import Box, fitting_of, squeeze
 from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
 from pixel_lm.rendering.itemize import Item, cluster_starts, items
 from pixel_lm.rendering.profiles import Profile
@@ -178,6 +179,7 @@ class Typesetter:
         self.profile = profile
         self.height = height
         self.cache_bytes = cache_bytes
+        self._fitted: dict[Font, Font] = {}
         self._rank = {font: rank for rank, font in reversed(list(enumerate(self.fonts)))}
         self._font_of: dict[str, Font | None] = {}
         self.forget()
@@ -348,8 +350,26 @@ class Typesetter:
             font = self._font_of[char] = next((font for font in self.fonts if font.covers(char)), None)
             return font
 
+    def _fit(self, font: Font) -> Font:
+        """The font as the profile draws with it."""
+        if not self.profile.fit or font is self.fonts[0]:
+            return font
+        fitted = self._fitted.get(font)
+        if fitted is None:
+            main = self.fonts[0]
+            baseline = _row(self.profile.baseline(*main.metrics, self.height))
+
+            def wanted(char: str) -> bool:
+                return font.covers(char) and not main.covers(char)
+
+            fitting = fitting_of(font, baseline, self.height - baseline, wanted)
+            fitted = self._fitted[font] = font.resized(*fitting)
+        return fitted
+
     def _place(self, text: str, line_items: Sequence[Item]) -> Place:
         """Where the baseline lies: by the largest ascent and descent of all fonts that take part."""
+        if self.profile.fit:
+            return Place(self.profile.baseline(*self.fonts[0].metrics, self.height))
         fonts = {self.font_of(char) or self.fonts[0] for char in set(text) if not _follows_font(char)}
         if not fonts:
             fonts = {self.fonts[0]}
@@ -409,14 +429,15 @@ class Typesetter:
         buffer.script = item.script
         if run.start == 0:  # a mark without a base gets a dotted circle
             buffer.flags = hb.BufferFlags.BOT
+        font = self._fit(run.font)
         if not graphemes:
             buffer.cluster_level = hb.BufferClusterLevel.MONOTONE_CHARACTERS
-        hb.shape(run.font.hb_font, buffer, _FEATURES.get(item.script))
+        hb.shape(font.hb_font, buffer, _FEATURES.get(item.script))
         infos = buffer.glyph_infos
         positions = [position.position for position in buffer.glyph_positions]
         half = UNITS_PER_PIXEL // 2
         return _Glyphs(
-            font=run.font,
+            font=font,
             start=run.start,
             end=run.end,
             ids=[info.codepoint for info in infos],
@@ -490,24 +511,46 @@ class Typesetter:
 
     # -- drawing -----------------------------------------------------------------------------------------------------
 
-    def _draw(self, runs: Sequence[_Glyphs], place: Place, unknown: str) -> Line:
-        """Rasterise shaped runs, given from left to right."""
+    def lost_ink(self, text: str) -> tuple[int, int]:
+        """Coverage of a line that lies above or below the strip and is cut off, and all its coverage (255 for a full pixel)."""
+        lost = total = 0
+        line_items = items(text)
+        glyphs = [run for item in line_items for run in self._shape(text, item.start, item.end, item)[0]]
+        for run_boxes in self._boxes(glyphs, self._place(text, line_items))[0]:
+            for _, y, alpha in run_boxes:
+                rows = np.arange(y, y + alpha.shape[1])
+                total += int(alpha.sum())
+                lost += int(alpha[:, (rows < 0) | (rows >= self.height)].sum())
+        return lost, total
+
+    def _boxes(self, runs: Sequence[_Glyphs], place: Place) -> tuple[list[list[Box]], int]:
+        """Rasterised glyphs of each run, and the width of all."""
         pen = 0
-        boxes: list[list[tuple[int, int, npt.NDArray[np.uint8]]]] = []
+        boxes: list[list[Box]] = []
         half = UNITS_PER_PIXEL // 2
         for run in runs:
             boxes.append([])
-            baseline = place.baseline_of(run.font)
-            for glyph_id, advance, x_offset, y_offset in zip(
-                run.ids, run.advances, run.x_offsets, run.y_offsets, strict=True
+            baseline = place.baseline_of(run.font) + run.font.drop
+            cluster, first_box = -1, 0
+            for glyph_id, advance, x_offset, y_offset, glyph_cluster in zip(
+                run.ids, run.advances, run.x_offsets, run.y_offsets, run.clusters, strict=True
             ):
+                if self.profile.fit and glyph_cluster != cluster:
+                    self._press(boxes[-1], first_box, baseline)
+                    cluster, first_box = glyph_cluster, len(boxes[-1])
                 glyph = run.font.glyph(glyph_id)
                 if glyph.alpha.size:
                     x = pen + ((x_offset + half) >> 10) + glyph.left
-                    y = math.floor(baseline - y_offset / UNITS_PER_PIXEL + 0.5) - glyph.top
+                    y = _row(baseline - y_offset / UNITS_PER_PIXEL) - glyph.top
                     boxes[-1].append((x, y, glyph.alpha))
                 pen += advance
-        width = max(pen, 0)
+            if self.profile.fit:
+                self._press(boxes[-1], first_box, baseline)
+        return boxes, max(pen, 0)
+
+    def _draw(self, runs: Sequence[_Glyphs], place: Place, unknown: str) -> Line:
+        """Rasterise shaped runs, given from left to right."""
+        boxes, width = self._boxes(runs, place)
         extents = [_extent(run_boxes) for run_boxes in boxes if run_boxes]
         left = min([0, *(first for first, _ in extents)])
         right = max([width, *(last for _, last in extents)])
@@ -523,6 +566,12 @@ class Typesetter:
                 target[:] = over(ink, target)
         only = runs[0].font if len(runs) == 1 else None
         return Line((~canvas).tobytes(), width, -left, right - width, place, unknown, only)
+
+    def _press(self, boxes: list[Box], first: int, baseline: float) -> None:
+        """Squeeze the boxes from `first` on, those of one cluster, if they leave the strip."""
+        height = self.height
+        if any(y < 0 or y + alpha.shape[1] > height for _, y, alpha in boxes[first:]):
+            boxes[first:] = squeeze(boxes[first:], min(max(_row(baseline), 1), height - 1), height)
 
     def _join(self, pieces: Sequence[Line], items_of: Sequence[Item], place: Place) -> Line | None:
         """Set pieces side by side; `items_of` says in which item each lies.
@@ -598,12 +647,16 @@ class Typesetter:
         return line
 
 
-def _extent(boxes: Sequence[tuple[int, int, npt.NDArray[np.uint8]]]) -> tuple[int, int]:
+def _row(y: float) -> int:
+    return math.floor(y + 0.5)
+
+
+def _extent(boxes: Sequence[Box]) -> tuple[int, int]:
     """First column of ink, and the one after the last."""
     return min(x for x, _, _ in boxes), max(x + len(alpha) for x, _, alpha in boxes)
 
 
-def add_all(canvas: npt.NDArray[np.uint8], left: int, boxes: Sequence[tuple[int, int, npt.NDArray[np.uint8]]]) -> None:
+def add_all(canvas: npt.NDArray[np.uint8], left: int, boxes: Sequence[Box]) -> None:
     """Add the glyphs of one run to a canvas that begins at column `left`."""
     for x, y, alpha in boxes:
         add_ink(canvas, x - left, y, alpha)

@@ -106,7 +106,9 @@ def select(names: Sequence[str]) -> list[PinnedFont]:
     for name in names:
         key = _key(name)
         found = [font for font in fonts if key in map(_key, (font.family, font.short_name, font.file))]
-        found = found or [font for font in fonts if key in {_key(word) for code in font.scripts for word in _words(code)}]
+        found = found or [
+            font for font in fonts if key in {_key(word) for code in font.scripts for word in _words(code)}
+        ]
         if not found:
             known = [font.short_name for font in fonts]
             near = difflib.get_close_matches(name.lower(), known, n=2)

@@ -20,6 +20,7 @@ from pixel_lm.rendering.config import CONFIG_NAME, RendererConfig, read_config
 from pixel_lm.rendering.discovery import default_fonts, find_font
 from pixel_lm.rendering.fonts import Font, FontSource
 from pixel_lm.rendering.itemize import cluster_starts
+from pixel_lm.rendering.missing import warn_of_missing
 from pixel_lm.rendering.profiles import get_profile
 from pixel_lm.rendering.result import Rendering, pad_patches
 from pixel_lm.rendering.typesetting import Line, Typesetter, over
@@ -115,6 +116,18 @@ class TextRenderer:
 
     def __repr__(self) -> str:
         return f"TextRenderer({self.font_sources[0].path.name!r}, {len(self.font_sources) - 1} fallback fonts, {self.config})"
+
+    def font_of(self, char: str) -> FontSource | None:
+        """The font that draws a character; None if none has it, so that it appears as U+FFFD.
+
+        What draws nothing itself (spaces, joiners, variation selectors) counts as drawn by the first font that has it, and by
+        the main font if none does.
+        """
+        char = _clean(char)
+        if self._typesetter.is_unknown(char):
+            return None
+        font = self._typesetter.font_of(char)
+        return self.font_sources[0] if font is None else font.source
 
     # -- rendering ---------------------------------------------------------------------------------------------------
 
@@ -226,12 +239,15 @@ class TextRenderer:
         if len(separators) > 1:
             patches = patches.copy()
             patches[[x // height for x in separators]] = 0
+        unknown = "".join(line.unknown for _, line in lines)
+        if unknown:
+            warn_of_missing(unknown)
         return Rendering(
             patches=patches,
             num_text_patches=end // height,
             sep_patches=[x // height for x in separators],
             word_starts=word_starts,
-            unknown_glyphs="".join(line.unknown for _, line in lines),
+            unknown_glyphs=unknown,
         )
 
     def _compose_overhanging(self, lines: list[tuple[int, Line]], end: int) -> bytes:
@@ -379,7 +395,7 @@ class TextRenderer:
             if stored is None:
                 fallback_fonts = default_fonts()[1]
             else:
-                fallback_fonts = [folder.font(entry["file"], entry["index"], entry["sha256"]) for entry in stored]
+                fallback_fonts = folder.fallback_fonts(stored)
         return cls(font, fallback_fonts=fallback_fonts, config=config)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -414,10 +430,12 @@ class _Folder:
                 f"{self.name} is neither a folder here nor reachable on the hub ({file_name}: {error})"
             ) from None
 
-    def font(self, file_name: Any, index: int, sha256: str | None) -> FontSource:
+    def font(self, file_name: Any, index: Any, sha256: Any) -> FontSource:
         """The stored font; if the folder lacks it, one of the same name and content on this machine."""
         if not isinstance(file_name, str) or Path(file_name).is_absolute() or ".." in Path(file_name).parts:
             raise UserError(f"{self.config_file}: font file {file_name!r} must be a name relative to the folder")
+        if not isinstance(index, int) or not isinstance(sha256, str | None):
+            raise UserError(f"{self.config_file}: index and SHA-256 of {file_name} must be a number and a text")
         path = self._file(file_name)
         if not path.is_file():
             elsewhere = find_font(Path(file_name).name)
@@ -434,9 +452,17 @@ class _Folder:
         source.check()
         if sha256 is not None and source.sha256 != sha256:
             raise UserError(
-                f"{path} is not the font that was saved with {self.name} (SHA-256 {source.sha256}, expected {sha256})"
+                f"{path} is not the font that was saved with {self.name}: its SHA-256 is {source.sha256}, expected {sha256}; "
+                "copy the folder again from where it came, or choose another font on purpose with font=… or fallback_fonts=… "
+                "and save the renderer again"
             )
         return source
+
+    def fallback_fonts(self, entries: Any) -> list[FontSource]:
+        """The stored fonts for what the main font lacks."""
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise UserError(f"{self.config_file}: fallback_fonts must be a list of objects with file, index and sha256")
+        return [self.font(entry.get("file"), entry.get("index", 0), entry.get("sha256")) for entry in entries]
 
 
 def _override(config: RendererConfig, overrides: dict[str, Any]) -> RendererConfig:

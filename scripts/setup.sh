@@ -99,9 +99,9 @@ check_fonts() {
         install_debian_packages $packages && have_noto && return
         say "they could not be installed; going on: $missing"
     elif command -v apt-get >/dev/null; then
-        say "$missing; as root: apt-get install $packages"
+        say "$missing; get them with $venv/bin/pixel-lm fonts install, or as root: apt-get install $packages"
     else
-        say "$missing; install them, or name folders with font files in PIXEL_LM_FONT_PATH"
+        say "$missing; get them with $venv/bin/pixel-lm fonts install, or name folders with font files in PIXEL_LM_FONT_PATH"
     fi
 }
 

@@ -9,7 +9,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -252,7 +252,7 @@ def _show(char: str) -> str:
 
 def run_install(args: argparse.Namespace) -> int:
     """Download or copy fonts; UserError at the end if some could not be had."""
-    from pixel_lm.rendering.discovery import user_font_dir
+    from pixel_lm.rendering.discovery import default_fonts, user_font_dir
     from pixel_lm.rendering.font_install import install_from_folder, is_installed
     from pixel_lm.rendering.pinned_fonts import licence, pinned_fonts, select
 
@@ -273,30 +273,39 @@ def run_install(args: argparse.Namespace) -> int:
         wanted = [font for font in chosen if not is_installed(font)]
         there = f", {len(chosen) - len(wanted)} of them are there already" if len(wanted) < len(chosen) else ""
         size = sum(font.size for font in wanted)
-        print(
-            f"{len(chosen)} fonts{there}; {size / 1e6:.1f} MB to download into {target} (licence {licence()})",
-            flush=True,
-        )
-        report = _download(chosen, size, args.base_url)
+        plan = f"{len(chosen)} fonts{there}; {size / 1e6:.1f} MB to download into {target} (licence {licence()})"
+        report = _download(chosen, size, plan, args.base_url)
+    if report.notes:
+        main, fallbacks = default_fonts()
+        used = {source.path.name for source in (main, *fallbacks)}
     for name in report.installed:
         note = f" ({report.notes[name]})" if name in report.notes else ""
-        print(f"installed {name}{note}")
+        print(
+            f"installed {name}{note}"
+            + ("; drawn with only where it is named, as with --font" if note and name not in used else "")
+        )
     print(f"{len(report.installed)} installed, {len(report.present)} were there, {len(report.failed)} failed")
     if report.failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in report.failed.items())
-        raise UserError(f"{len(report.failed)} fonts were not installed, the same command tries them again. {reasons}")
+        raise UserError(f"not installed: {reasons}. The same command tries again, and keeps what is there")
     return 0
 
 
-def _download(fonts: list[PinnedFont], size: int, base_url: str | None) -> InstallReport:
+def _download(fonts: list[PinnedFont], size: int, plan: str, base_url: str | None) -> InstallReport:
+    """Download with a bar. The plan is shown when the source has answered, so that without a network a single line says so."""
     from tqdm import tqdm
 
     from pixel_lm.rendering.font_install import install_fonts
 
     arrived: dict[str, int] = {}
+    if not size:
+        print(plan)
     with tqdm(total=size, unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
 
         def progress(font: PinnedFont, have: int) -> None:
+            if not arrived:
+                bar.write(plan, file=sys.stdout)
+                sys.stdout.flush()
             arrived[font.file] = have
             bar.set_description(font.family, refresh=False)
             bar.update(sum(arrived.values()) - bar.n)
@@ -315,7 +324,7 @@ def _print_list(fonts: list[PinnedFont]) -> None:
     _print_table(table, right=(4,))
 
 
-def _print_table(rows: list[tuple[str, ...]], right: tuple[int, ...]) -> None:
+def _print_table(rows: Sequence[tuple[str, ...]], right: tuple[int, ...]) -> None:
     """Print columns as wide as their widest cell; those in `right` are set flush right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fontTools import unicodedata as ucd
 
-from pixel_lm.rendering.pinned_fonts import command_for
+from pixel_lm.rendering.pinned_fonts import command_for, families_for
 
 __all__ = ["advice", "name_of", "warn_of_missing"]
 
@@ -28,7 +28,7 @@ def warn_of_missing(chars: Iterable[str]) -> None:
     shown = ", ".join(f"U+{ord(char):04X} {name_of(char)}" for char in distinct[:_SHOWN])
     more = f" and {len(distinct) - _SHOWN} more" if len(distinct) > _SHOWN else ""
     logger.warning(
-        "drawn as U+FFFD, because no font here has them: %s%s; %s. Said once for each script (%s)",
+        "drawn as U+FFFD, because no font here has them: %s%s; %s. (Said once for each script: %s.)",
         *(shown, more, advice(distinct), ", ".join(ucd.script_name(script, script) for script in scripts)),
     )
 
@@ -39,10 +39,17 @@ def advice(chars: Iterable[str]) -> str:
     categories = {unicodedata.category(char) for char in chars}
     command = command_for(chars)
     if command:
-        return f"get fonts with `{command}`"
+        rest = [char for char in dict.fromkeys(chars) if not families_for([char])]
+        others = f" (no font of its list has {_codes(rest)})" if rest else ""
+        return f"get fonts with `{command}`{others}"
     if categories <= {"Cc", "Cs", "Co", "Cn"}:
         return "no font can have controls, private and unassigned characters: clean the text"
     return "the list of `pixel-lm fonts install` has no font for them: name a font file that has in PIXEL_LM_FONT_PATH"
+
+
+def _codes(chars: Sequence[str]) -> str:
+    more = f" and {len(chars) - _SHOWN} more" if len(chars) > _SHOWN else ""
+    return ", ".join(f"U+{ord(char):04X}" for char in chars[:_SHOWN]) + more
 
 
 def name_of(char: str) -> str:

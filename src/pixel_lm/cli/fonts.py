@@ -267,8 +267,8 @@ def run_install(args: argparse.Namespace) -> int:
     target = user_font_dir()
     if args.folder:
         named = chosen if args.families or args.all else None
-        print(f"from {args.folder} into {target}")
         report = install_from_folder(args.folder, named)
+        print(f"from {args.folder} into {target}")
     else:
         wanted = [font for font in chosen if not is_installed(font)]
         there = f", {len(chosen) - len(wanted)} of them are there already" if len(wanted) < len(chosen) else ""
@@ -286,7 +286,9 @@ def run_install(args: argparse.Namespace) -> int:
         )
     print(f"{len(report.installed)} installed, {len(report.present)} were there, {len(report.failed)} failed")
     if report.failed:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in report.failed.items())
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(report.failed.items())[:_EXAMPLES])
+        if len(report.failed) > _EXAMPLES:
+            reasons += f"; and {len(report.failed) - _EXAMPLES} more"
         raise UserError(f"not installed: {reasons}. The same command tries again, and keeps what is there")
     return 0
 

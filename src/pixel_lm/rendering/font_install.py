@@ -92,14 +92,19 @@ def install_fonts(
     if urlsplit(base_url).scheme not in ("http", "https"):
         raise UserError(f"{base_url} is not an address of fonts: it must begin with https:// or http://")
     report = InstallReport()
+    unreachable = 0  # times in a row
     with _lock(directory):
         for font in fonts:
+            if unreachable == _ATTEMPTS:
+                report.failed[font.file] = "not tried"
+                continue
             if is_installed(font, directory):
                 report.present.append(font.file)
                 continue
             try:
                 _download(font, directory, base_url, progress or _say_nothing)
                 report.installed.append(font.file)
+                unreachable = 0
             except _UnreachableError as error:
                 if not report.installed and not report.failed:
                     raise UserError(
@@ -107,8 +112,10 @@ def install_fonts(
                         "files from elsewhere and use `pixel-lm fonts install --from FOLDER`"
                     ) from None
                 report.failed[font.file] = str(error)
+                unreachable += 1
             except _FailedError as error:
                 report.failed[font.file] = str(error)
+                unreachable = 0
     discovery.rescan()
     return report
 

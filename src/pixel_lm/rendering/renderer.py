@@ -392,10 +392,7 @@ class TextRenderer:
             font = folder.font(values.get("font_file"), values.get("font_index", 0), values.get("font_sha256"))
         if fallback_fonts is None:
             stored = values.get("fallback_fonts")
-            if stored is None:
-                fallback_fonts = default_fonts()[1]
-            else:
-                fallback_fonts = folder.fallback_fonts(stored)
+            fallback_fonts = default_fonts()[1] if stored is None else folder.fallback_fonts(stored)
         return cls(font, fallback_fonts=fallback_fonts, config=config)
 
     def __getstate__(self) -> dict[str, Any]:

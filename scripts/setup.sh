@@ -84,8 +84,9 @@ have_noto() {
 import sys
 from pixel_lm.rendering.discovery import find_font
 
-wanted = ["NotoSans-Regular.ttf", "NotoSansDevanagari-Regular.ttf", "NotoSansCJK-Regular.ttc"]
-sys.exit(not all(find_font(name) for name in wanted))
+wanted = ["NotoSans-Regular.ttf", "NotoSansDevanagari-Regular.ttf"]
+cjk = ["NotoSansCJK-Regular.ttc", "NotoSansJP-Regular.ttf"]  # from Debian, from `pixel-lm fonts install`
+sys.exit(not (all(map(find_font, wanted)) and any(map(find_font, cjk))))
 PYTHON
 }
 
@@ -99,9 +100,9 @@ check_fonts() {
         install_debian_packages $packages && have_noto && return
         say "they could not be installed; going on: $missing"
     elif command -v apt-get >/dev/null; then
-        say "$missing; as root: apt-get install $packages"
+        say "$missing; get them with $venv/bin/pixel-lm fonts install, or as root: apt-get install $packages"
     else
-        say "$missing; install them, or name folders with font files in PIXEL_LM_FONT_PATH"
+        say "$missing; get them with $venv/bin/pixel-lm fonts install, or name folders with font files in PIXEL_LM_FONT_PATH"
     fi
 }
 

@@ -131,3 +131,34 @@ def test_a_font_limited_to_characters_draws_nothing_else(renderer: TextRenderer)
     main = renderer.font_sources[0]
     limited = TextRenderer(FontSource(main.path, main.index, frozenset("ab")))
     assert limited("abcabc").unknown_glyphs == "cc"
+
+
+def test_digests_are_saved_and_the_message_says_what_to_do(saved: Path) -> None:
+    values = json.loads((saved / "text_renderer_config.json").read_text())
+    fonts = TextRenderer.from_pretrained(saved).font_sources
+    assert [values["font_sha256"], *(entry["sha256"] for entry in values["fallback_fonts"])] == [
+        f.sha256 for f in fonts
+    ]
+    changed = fonts[-1].path
+    expected = fonts[-1].sha256
+    changed.write_bytes(changed.read_bytes() + b"\0")
+    with pytest.raises(UserError) as error:
+        TextRenderer.from_pretrained(saved)
+    message = str(error.value)
+    assert all(part in message for part in (str(changed), expected, fonts[-1].sha256, "copy the folder again"))
+    assert TextRenderer.from_pretrained(saved, fallback_fonts=[changed]).font_sources[1].path == changed
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("font_sha256", 3, "must be a number and a text"),
+        ("fallback_fonts", {}, "fallback_fonts must be a list"),
+        ("fallback_fonts", [{"index": 0}], "font file None must be a name"),
+    ],
+)
+def test_malformed_font_entries(saved: Path, field: str, value: object, message: str) -> None:
+    path = saved / "text_renderer_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    with pytest.raises(UserError, match=message):
+        TextRenderer.from_pretrained(saved)

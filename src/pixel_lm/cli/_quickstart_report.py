@@ -129,8 +129,8 @@ def _strips(report: Report, output: Path) -> None:
         report.picture(rendering.image(44, grid=True, scale=2), sample)
     if missing:
         report.paragraph(
-            "Squares with a question mark stand for characters that no font of this machine has: install Noto fonts "
-            "(Debian: apt-get install fonts-noto-core fonts-noto-cjk).",
+            "Squares with a question mark stand for characters that no font of this machine has: get fonts with "
+            "`pixel-lm fonts install`.",
             note=True,
         )
 

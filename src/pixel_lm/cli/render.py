@@ -69,10 +69,6 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"cannot write {args.output}: {error.strerror or error}") from None
     strips = f"{len(renderings)} strips, " if len(renderings) > 1 else ""
     print(f"{args.output}: {strips}{len(patches)} patches, font {renderer.font_sources[0].path.name}")
-    unknown = "".join(rendering.unknown_glyphs for rendering in renderings)
-    if unknown:
-        shown = " ".join(f"U+{ord(char):04X}" for char in dict.fromkeys(unknown))
-        print(f"no font here draws {shown} ({len(unknown)} characters, shown as U+FFFD)", file=sys.stderr)
     if args.words and len(renderings[0].word_starts or ()) - 1 < len(text.split()):
         print(
             f"only the first {len(renderings[0].word_starts or ()) - 1} of {len(text.split())} words fit",

@@ -18,7 +18,7 @@ from pathlib import Path
 from pixel_lm.errors import UserError
 from pixel_lm.rendering.fonts import FontSource
 
-__all__ = ["default_fonts", "find_font", "user_font_dir"]
+__all__ = ["default_fonts", "find_font", "font_origin", "rescan", "user_font_dir"]
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,9 @@ _FIRST_SCRIPTS = (
 _LAST = (
     "NotoSansCJK-Regular",
     "NotoSansCJKjp-Regular",
+    "NotoSansJP-Regular",
+    "NotoSansSC-Regular",
+    "NotoSansKR-Regular",
     "DejaVuSans",
     "NotoSansSymbols-Regular",
     "NotoSansSymbols2-Regular",
@@ -72,12 +75,27 @@ def _pip_font_dirs() -> list[Path]:
     return [Path(place) / "mpl-data/fonts/ttf" for place in (spec.submodule_search_locations or [])] if spec else []
 
 
-def _search_path() -> list[Path]:
+def _places() -> list[tuple[str, Path]]:
+    """What is searched, in order: where a font comes from, in words, and the file or folder."""
     places = [Path(place) for place in os.environ.get(FONT_PATH_VARIABLE, "").split(os.pathsep) if place]
     for place in places:
         if not place.exists():
             raise UserError(f"{FONT_PATH_VARIABLE} names {place}, which does not exist")
-    return [*places, user_font_dir(), *_system_font_dirs(), *_pip_font_dirs()]
+    return [
+        *((FONT_PATH_VARIABLE, place) for place in places),
+        ("installed", user_font_dir()),
+        *(("system", place) for place in _system_font_dirs()),
+        *(("matplotlib", place) for place in _pip_font_dirs()),
+    ]
+
+
+def _search_path() -> list[Path]:
+    return [place for _, place in _places()]
+
+
+def font_origin(path: Path) -> str:
+    """Where a font file comes from: the name of the variable, "installed", "system", "matplotlib", or "named" otherwise."""
+    return next((origin for origin, place in _places() if path.is_relative_to(place)), "named")
 
 
 def _font_files(search_path: list[Path]) -> dict[str, Path]:
@@ -96,6 +114,11 @@ def _scan(search_path: tuple[Path, ...]) -> dict[str, Path]:
     return found
 
 
+def rescan() -> None:
+    """Look at the folders again when a font is next sought: for when fonts were added or removed."""
+    _scan.cache_clear()
+
+
 def find_font(file_name: str) -> Path | None:
     """A font file of this name on the search path, or None."""
     return _font_files(_search_path()).get(file_name)
@@ -111,15 +134,14 @@ def default_fonts() -> tuple[FontSource, list[FontSource]]:
     main = next((files[name] for name in _MAIN_FONTS if name in files), None)
     if main is None:
         raise UserError(
-            "no font found: install Noto fonts (Debian: apt-get install fonts-noto-core fonts-noto-cjk), "
-            f"or name font files in {FONT_PATH_VARIABLE}"
+            f"no font found: install Noto fonts with `pixel-lm fonts install`, or name font files in {FONT_PATH_VARIABLE}"
         )
-    fallbacks = [FontSource(path) for path in _fallback_order(files) if path != main]
+    fallbacks = [FontSource(path) for path in [*_fallback_order(files), *_chosen_by_hand(files)] if path != main]
     if main.name == "DejaVuSans.ttf":
         _warn_once(
             f"drawing with {main.name}: no Noto fonts found. Latin, Greek, Cyrillic, Arabic, Hebrew, Armenian and Georgian work; "
             "Indic, Thai, Chinese, Japanese, Korean, Ethiopic and other scripts are missing. "
-            "Get them with: apt-get install fonts-noto-core fonts-noto-cjk"
+            "Get them with `pixel-lm fonts install`"
         )
     return FontSource(main), fallbacks
 
@@ -127,6 +149,13 @@ def default_fonts() -> tuple[FontSource, list[FontSource]]:
 @lru_cache(maxsize=1)
 def _warn_once(message: str) -> None:
     logger.warning(message)
+
+
+def _chosen_by_hand(files: dict[str, Path]) -> list[Path]:
+    """Fonts that are not of Noto, but that somebody installed for this program or named one by one: the last to be asked."""
+    named = {place for origin, place in _places() if origin == FONT_PATH_VARIABLE}
+    other = [path for name, path in files.items() if "Noto" not in name and name not in _MAIN_FONTS]
+    return [path for path in other if path in named or path.is_relative_to(user_font_dir())]
 
 
 def _fallback_order(files: dict[str, Path]) -> list[Path]:

@@ -23,6 +23,7 @@ from pixel_lm.rendering.discovery import default_fonts, find_font
 from pixel_lm.rendering.fonts import Font, FontSource
 from pixel_lm.rendering.itemize import cluster_starts
 from pixel_lm.rendering.legacy_pairs import LegacyPairs
+from pixel_lm.rendering.missing import warn_of_missing
 from pixel_lm.rendering.offsets import patch_spans
 from pixel_lm.rendering.pairs import PairRenderer, with_spans
 from pixel_lm.rendering.profiles import get_profile
@@ -121,6 +122,18 @@ class TextRenderer:
     def __repr__(self) -> str:
         return f"TextRenderer({self.font_sources[0].path.name!r}, {len(self.font_sources) - 1} fallback fonts, {self.config})"
 
+    def font_of(self, char: str) -> FontSource | None:
+        """The font that draws a character; None if none has it, so that it appears as U+FFFD.
+
+        What draws nothing itself (spaces, joiners, variation selectors) counts as drawn by the first font that has it, and by
+        the main font if none does.
+        """
+        char = _clean(char)
+        if self._typesetter.is_unknown(char):
+            return None
+        font = self._typesetter.font_of(char)
+        return self.font_sources[0] if font is None else font.source
+
     # -- rendering ---------------------------------------------------------------------------------------------------
 
     def __call__(
@@ -155,11 +168,13 @@ class TextRenderer:
             UserError: the input is none of these or holds a lone surrogate, or the arguments leave no room for the second text.
         """
         if isinstance(text, str):
-            return self._render_text(text, return_offset_mapping)
-        if isinstance(text, tuple) and len(text) == 2:
+            result = self._render_text(text, return_offset_mapping)
+        elif isinstance(text, list):
+            result = self._render_words(text, return_offset_mapping)
+        elif isinstance(text, tuple) and len(text) == 2:
             first, second = map(self._checked, text)
             if legacy:
-                return LegacyPairs(self._typesetter, self.max_seq_length).render(
+                result = LegacyPairs(self._typesetter, self.max_seq_length).render(
                     first,
                     second,
                     text_a_max_length=text_a_max_length,
@@ -168,20 +183,23 @@ class TextRenderer:
                     return_overflowing_patches=return_overflowing_patches,
                     stride=stride,
                 )
-            return PairRenderer(self._typesetter, self.max_seq_length).render(
-                first,
-                second,
-                text_a_max_length=text_a_max_length,
-                rtl=rtl,
-                return_offset_mapping=return_offset_mapping,
-                windows=return_overflowing_patches,
-                stride=stride,
+            else:
+                result = PairRenderer(self._typesetter, self.max_seq_length).render(
+                    first,
+                    second,
+                    text_a_max_length=text_a_max_length,
+                    rtl=rtl,
+                    return_offset_mapping=return_offset_mapping,
+                    windows=return_overflowing_patches,
+                    stride=stride,
+                )
+        else:
+            raise UserError(
+                f"cannot render {type(text).__name__} {text!r:.60}: give a string, a tuple of two strings or a list of words"
             )
-        if isinstance(text, list):
-            return self._render_words(text, return_offset_mapping)
-        raise UserError(
-            f"cannot render {type(text).__name__} {text!r:.60}: give a string, a tuple of two strings or a list of words"
-        )
+        if result.unknown_glyphs:
+            warn_of_missing(result.unknown_glyphs)
+        return result
 
     def batch(self, texts: Iterable[RenderInput], *, return_tensors: str | None = None) -> Any:
         """Render several inputs.
@@ -408,10 +426,7 @@ class TextRenderer:
             font = folder.font(values.get("font_file"), values.get("font_index", 0), values.get("font_sha256"))
         if fallback_fonts is None:
             stored = values.get("fallback_fonts")
-            if stored is None:
-                fallback_fonts = default_fonts()[1]
-            else:
-                fallback_fonts = [folder.font(entry["file"], entry["index"], entry["sha256"]) for entry in stored]
+            fallback_fonts = default_fonts()[1] if stored is None else folder.fallback_fonts(stored)
         return cls(font, fallback_fonts=fallback_fonts, config=config)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -446,10 +461,12 @@ class _Folder:
                 f"{self.name} is neither a folder here nor reachable on the hub ({file_name}: {error})"
             ) from None
 
-    def font(self, file_name: Any, index: int, sha256: str | None) -> FontSource:
+    def font(self, file_name: Any, index: Any, sha256: Any) -> FontSource:
         """The stored font; if the folder lacks it, one of the same name and content on this machine."""
         if not isinstance(file_name, str) or Path(file_name).is_absolute() or ".." in Path(file_name).parts:
             raise UserError(f"{self.config_file}: font file {file_name!r} must be a name relative to the folder")
+        if not isinstance(index, int) or not isinstance(sha256, str | None):
+            raise UserError(f"{self.config_file}: index and SHA-256 of {file_name} must be a number and a text")
         path = self._file(file_name)
         if not path.is_file():
             elsewhere = find_font(Path(file_name).name)
@@ -466,9 +483,17 @@ class _Folder:
         source.check()
         if sha256 is not None and source.sha256 != sha256:
             raise UserError(
-                f"{path} is not the font that was saved with {self.name} (SHA-256 {source.sha256}, expected {sha256})"
+                f"{path} is not the font that was saved with {self.name}: its SHA-256 is {source.sha256}, expected {sha256}; "
+                "copy the folder again from where it came, or choose another font on purpose with font=… or fallback_fonts=… "
+                "and save the renderer again"
             )
         return source
+
+    def fallback_fonts(self, entries: Any) -> list[FontSource]:
+        """The stored fonts for what the main font lacks."""
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise UserError(f"{self.config_file}: fallback_fonts must be a list of objects with file, index and sha256")
+        return [self.font(entry.get("file"), entry.get("index", 0), entry.get("sha256")) for entry in entries]
 
 
 def _override(config: RendererConfig, overrides: dict[str, Any]) -> RendererConfig:

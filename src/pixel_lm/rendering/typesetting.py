@@ -407,7 +407,7 @@ class Typesetter:
         unknown = ""
         glyphs = []
         for run in self._runs(text, start, end):
-            missing = [i for i in range(run.start, run.end) if self._is_unknown(text[i])]
+            missing = [i for i in range(run.start, run.end) if self.is_unknown(text[i])]
             if missing:
                 unknown += "".join(text[i] for i in missing)
                 text = "".join(_REPLACEMENT if i in missing else char for i, char in enumerate(text))
@@ -416,7 +416,8 @@ class Typesetter:
             glyphs.reverse()
         return glyphs, unknown
 
-    def _is_unknown(self, char: str) -> bool:
+    def is_unknown(self, char: str) -> bool:
+        """Whether the character appears as U+FFFD: no font has it, or it is a control."""
         if _follows_font(char):
             return unicodedata.category(char) in ("Cc", "Cs")
         return self.font_of(char) is None

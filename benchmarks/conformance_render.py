@@ -154,7 +154,9 @@ def make_renderer(params: str, font_runs: str, texts: tuple[str, ...]) -> TextRe
             raise UserError(f"font {name} is not on this machine")
         own = characters.get((name, index), set())
         sources.append(FontSource(path, index, AllBut(set().union(*characters.values()) - own)))
-    return TextRenderer(sources[0], fallback_fonts=sources[1:], config=RendererConfig(**json.loads(params)))
+    return TextRenderer(
+        sources[0], fallback_fonts=sources[1:], config=RendererConfig(profile="pango", **json.loads(params))
+    )
 
 
 def in_order(characters: dict[tuple[str, int], set[str]]) -> list[tuple[str, int]]:

@@ -32,7 +32,8 @@ class RendererConfig:
         rgb: three colour channels; grey otherwise.
         strategy: how a single text is cut before it is drawn (Lotz et al., 2023): "continuous" draws it as one line; "words"
             starts every word on a new patch, as lists of words always do, so that a word looks the same wherever it stands.
-        profile: the rules for placing and drawing text (`pixel_lm.rendering.profiles`).
+        profile: the rules for placing and drawing text (`pixel_lm.rendering.profiles`): "fit" for new models; published ones
+            were fine-tuned with "pango", which is what a file without this field means.
     """
 
     font_size: float = 8
@@ -41,7 +42,7 @@ class RendererConfig:
     max_seq_length: int = 529
     rgb: bool = False
     strategy: str = "continuous"
-    profile: str = "pango"
+    profile: str = "fit"
 
     def __post_init__(self) -> None:
         if self.max_seq_length < 2:
@@ -77,6 +78,7 @@ class RendererConfig:
                 if not (numeric if wanted in (int, float) and field.name != "rgb" else isinstance(value, wanted)):
                     raise UserError(f"{origin}: {field.name} must be {wanted.__name__}, not {value!r}")
                 known[field.name] = value
+        known.setdefault("profile", "pango")  # published files do not name one
         return cls(**known)
 
 

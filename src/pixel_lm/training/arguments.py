@@ -167,6 +167,9 @@ class PretrainArguments(JobArguments, MaskingArguments, DecoderArguments, TextAr
     model: str | None = setting(None, "checkpoint to start from, in place of random weights", metavar="FOLDER")
     steps: int = setting(1_000_000, "number of updates")
     batch_size: int = setting(256, "strips per update, over all devices and accumulation steps")
+    max_positions: int | None = setting(
+        None, "patches that the position tables of a new model have room for; by default max-seq-length"
+    )
     base_learning_rate: float = setting(1.5e-4, "peak learning rate for a batch of 256; scaled by batch-size / 256")
     min_learning_rate: float = setting(1e-5, "learning rate at the end of the cosine")
     warmup_ratio: float = setting(0.05, "part of the steps in which the learning rate rises from 0 to its peak")

@@ -134,13 +134,16 @@ def build_model(arguments: PretrainArguments) -> PixelForPreTraining:
         check_length(model.config, arguments.max_seq_length)
         return model
     patch = 16
+    positions = arguments.max_positions or arguments.max_seq_length
+    if positions < arguments.max_seq_length:
+        raise UserError(f"max_positions {positions} is less than max_seq_length {arguments.max_seq_length}")
     config = PixelConfig(
         **encoder_settings(arguments),
         decoder_hidden_size=arguments.decoder_hidden_size,
         decoder_num_hidden_layers=arguments.decoder_num_hidden_layers,
         decoder_num_attention_heads=arguments.decoder_num_attention_heads,
         decoder_intermediate_size=arguments.decoder_intermediate_size,
-        image_size=(patch, patch * arguments.max_seq_length),
+        image_size=(patch, patch * positions),
         patch_size=patch,
         **settings,
     )

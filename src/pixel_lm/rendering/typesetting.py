@@ -31,6 +31,8 @@ from pixel_lm.rendering.fitting import Box, fitting_of, squeeze
 from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
 from pixel_lm.rendering.itemize import Item, cluster_starts, items
 from pixel_lm.rendering.profiles import Profile
+from pixel_lm.rendering.unicode_data import bidi_code
+from pixel_lm.rendering.word_table import WordTable
 
 __all__ = ["UNITS_PER_PIXEL", "Cluster", "Line", "Typesetter"]
 
@@ -123,23 +125,6 @@ class _Glyphs:
     y_offsets: list[int]
 
 
-class _Table:
-    """Tokens drawn so far in one context: script, direction and place of the baseline.
-
-    `plain` holds the tokens of the fast path, which need nothing but their columns: left to right, no overhang, nothing
-    unknown. `lines` holds all; None stands for a token whose shape depends on what comes before it. `centers` holds where the
-    characters of plain tokens lie, for those that were asked for.
-    """
-
-    __slots__ = ("centers", "lines", "place", "plain")
-
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.plain: dict[str, bytes] = {}
-        self.lines: dict[str, Line | None] = {}
-        self.centers: dict[str, npt.NDArray[np.int64]] = {}
-
-
 @lru_cache(maxsize=1 << 16)
 def _follows_font(char: str) -> bool:
     """Whether a character never chooses a font but takes that of its neighbour: spaces, controls, format characters,
@@ -187,8 +172,10 @@ class Typesetter:
     def forget(self) -> None:
         """Empty the cache of drawn words."""
         self._lock = threading.Lock()
-        self._tables: dict[tuple[str, bool, Place], _Table] = {}
-        self._table_of_letter: dict[str, _Table | None] = {}
+        self._tables: dict[tuple[str, bool, Place], dict[str, Line | None]] = {}
+        self._word_tables: dict[tuple[Font, str], WordTable] = {}
+        self._table_of_letter: dict[str, WordTable | None] = {}
+        self._place_of: dict[Font, Place] = {}
         self._joined: dict[tuple[str, str, str], bool] = {}
         self._widths: dict[str, int] = {}
         self._cached_bytes = 0
@@ -202,22 +189,22 @@ class Typesetter:
             text: no line breaks (they would be drawn as unknown characters).
             base_level: 0 left to right, 1 right to left, None: as the first strong character says.
         """
-        line = self._plain_line(text) if base_level != 1 else None
-        return line or self._token_line(text, base_level)
-
-    def _plain_line(self, text: str) -> Line | None:
-        """The fast path: every token is known, of one script and left to right. None where that is not so."""
-        letter = _FIRST_LETTER.search(text)
-        table = self._table_of_letter.get(letter.group()) if letter else None
-        if table is None:
-            return None
-        tokens = [word + " " for word in text.split(" ")]
-        tokens[-1] = tokens[-1][:-1]
-        try:
-            columns = b"".join([table.plain[token] for token in tokens if token])
-        except KeyError:
-            return None
-        return Line(columns, len(columns) // self.height, 0, 0, table.place)
+        table = self._word_table(text, base_level)
+        if table is not None:
+            drawn = table.line(text)
+            if drawn is not None:
+                columns, left, right = drawn
+                height = self.height
+                return Line(
+                    left + columns + right if left or right else columns,
+                    len(columns) // height,
+                    len(left) // height,
+                    len(right) // height,
+                    self._place_of[table.font],
+                    "",
+                    table.font,
+                )
+        return self._token_line(text, base_level)
 
     def _token_line(self, text: str, base_level: int | None) -> Line:
         """Typeset token by token in visual order, drawing the tokens that are new."""
@@ -226,22 +213,20 @@ class Typesetter:
         line_items = items(text, base_level)
         place = self._place(text, line_items)
         for item in _visual_order(line_items):
-            table = self._table(item.script, item.level % 2 == 1, place)
+            table = self._tables.setdefault((item.script, item.level % 2 == 1, place), {})
             drawn: list[Line] = []
             for token in self._tokens(text, item):
                 if unicodedata.category(token[0])[0] == "M":
                     return self.whole_line(text, base_level)
                 try:
-                    line = table.lines[token]
+                    line = table[token]
                 except KeyError:
-                    line = self._remember(table, item, token)
+                    line = self._remember(table, item, token, place)
                 if line is None:
                     return self.whole_line(text, base_level)
                 drawn.append(line)
             pieces.extend(reversed(drawn) if item.level % 2 else drawn)
             items_of += [item] * len(drawn)
-        if len(line_items) == 1:
-            self._note_letter(text, item, table)
         line = self._join(pieces, items_of, place)
         return line or self.whole_line(text, base_level)
 
@@ -284,31 +269,12 @@ class Typesetter:
 
         Characters of one grapheme share their centre; other characters of a ligature divide its width evenly.
         """
-        plain = self._plain_centers(text) if base_level != 1 else None
-        return self._centers_of(text, self.clusters(text, base_level)) if plain is None else plain
-
-    def _plain_centers(self, text: str) -> npt.NDArray[np.int64] | None:
-        """As `centers`, from remembered tokens; None where `_plain_line` has no answer either."""
-        letter = _FIRST_LETTER.search(text)
-        table = self._table_of_letter.get(letter.group()) if letter else None
-        if table is None or not text:
-            return None
-        tokens = [word + " " for word in text.split(" ")]
-        tokens[-1] = tokens[-1][:-1]
-        if not tokens[-1]:
-            tokens.pop()
-        parts: list[npt.NDArray[np.int64]] = []
-        for token in tokens:
-            part = table.centers.get(token)
-            if part is None:
-                if token not in table.plain:
-                    return None
-                part = table.centers[token] = self._centers_of(token, self.clusters(token))
-                self._cached_bytes += _ENTRY_BYTES + part.nbytes
-            parts.append(part)
-        widths = np.array([len(table.plain[token]) for token in tokens]) // self.height
-        begins = np.cumsum(widths) - widths
-        return np.concatenate(parts) + np.repeat(begins, [len(part) for part in parts])
+        table = self._word_table(text, base_level)
+        if table is not None:
+            centers = table.centers(text, lambda word: self._centers_of(word, self.clusters(word, base_level)))
+            if centers is not None:
+                return centers
+        return self._centers_of(text, self.clusters(text, base_level))
 
     def _centers_of(self, text: str, clusters: Sequence[Cluster]) -> npt.NDArray[np.int64]:
         centers = np.zeros(len(text), np.int64)
@@ -613,39 +579,82 @@ class Typesetter:
 
     # -- the cache ---------------------------------------------------------------------------------------------------
 
-    def _table(self, script: str, rtl: bool, place: Place) -> _Table:
-        key = (script, rtl, place)
-        table = self._tables.get(key)
-        if table is None:
-            table = self._tables.setdefault(key, _Table(place))
-        return table
-
-    def _note_letter(self, text: str, item: Item, table: _Table) -> None:
-        """After a line of one item: lines whose first letter is the same one may be looked up in this table straight away."""
-        letter = _FIRST_LETTER.search(text)
-        if letter and item.level == 0 and script(letter.group()) == item.script:
-            font = self.font_of(letter.group())
-            if font and table.place == self._place(letter.group(), [item]):
-                self._table_of_letter[letter.group()] = table
-
-    def _remember(self, table: _Table, item: Item, token: str) -> Line | None:
-        """Draw a token that was not seen before in the table's context."""
+    def _remember(self, table: dict[str, Line | None], item: Item, token: str, place: Place) -> Line | None:
+        """Draw a token that was not seen before in the table's context: script, direction and place."""
         line: Line | None = None
         if token[0] == " " or not self._depends_on_space(token, item):
             glyphs, unknown = self._shape(token, 0, len(token), item)
-            line = self._draw(glyphs, table.place, unknown)
+            line = self._draw(glyphs, place, unknown)
+        self._spend(_ENTRY_BYTES + (len(line.columns) if line else 0))
+        table[token] = line
+        return line
+
+    def _spend(self, size: int) -> None:
+        """Note that so many bytes were remembered; forget everything when there are too many."""
         with self._lock:
-            self._cached_bytes += _ENTRY_BYTES + (len(line.columns) if line else 0)
+            self._cached_bytes += size
             if self._cached_bytes > self.cache_bytes:
                 self._cached_bytes = 0
-                for full in self._tables.values():
-                    full.plain.clear()
-                    full.lines.clear()
-                    full.centers.clear()
-            table.lines[token] = line
-            if line and not (line.left or line.right or line.unknown) and item.level == 0 and _is_plain(token):
-                table.plain[token] = line.columns
-        return line
+                for words in self._word_tables.values():
+                    words.clear()
+                for table in self._tables.values():
+                    table.clear()
+
+    def _word_table(self, text: str, base_level: int | None) -> WordTable | None:
+        """The table for lines like this one, going by its first letter."""
+        letter = _FIRST_LETTER.search(text)
+        if letter is None:
+            return None
+        char = letter.group()
+        try:
+            table = self._table_of_letter[char]
+        except KeyError:
+            table = self._table_of_letter[char] = self._new_word_table(char)
+        if table is None or (base_level is not None and (base_level == 1) != table.rtl):
+            return None
+        return table
+
+    def _new_word_table(self, letter: str) -> WordTable | None:
+        font = self.font_of(letter)
+        script_of_letter = script(letter)
+        if font is None or script_of_letter in _UNSPACED or script_of_letter in ("Zyyy", "Zinh", "Zzzz"):
+            return None
+        rtl = bidi_code(ord(letter)) in "RA"
+        key = (font, script_of_letter)
+        table = self._word_tables.get(key)
+        if table is None:
+
+            def is_simple(char: str) -> bool:
+                return char == " " or (
+                    self.font_of(char) is font
+                    and not _follows_font(char)
+                    and script(char) in (script_of_letter, "Zyyy", "Zinh")
+                    and _direction_fits(char, rtl)
+                )
+
+            place = self._place(letter, [Item(0, 1, int(rtl), script_of_letter)])
+            fitted = self._fit(font)
+            self._place_of[fitted] = place
+            table = WordTable(
+                font=fitted,
+                script=script_of_letter,
+                rtl=rtl,
+                baseline=place.baseline_of(fitted) + fitted.drop,
+                height=self.height,
+                features=_FEATURES.get(script_of_letter),
+                is_simple=is_simple,
+                must_fit=self.profile.fit,
+                spend=self._spend,
+            )
+            self._word_tables[key] = table
+        return table
+
+
+@lru_cache(maxsize=1 << 16)
+def _direction_fits(char: str, rtl: bool) -> bool:
+    """Whether a character leaves a line without any of the other direction in one piece."""
+    kind = unicodedata.bidirectional(char)
+    return kind in ("R", "AL", "ON", "NSM", "WS") if rtl else kind in ("L", "EN", "ES", "ET", "CS", "ON", "NSM", "WS")
 
 
 def _row(y: float) -> int:
@@ -687,15 +696,6 @@ def _tokens(text: str) -> list[str]:
         else:
             tokens.append(token)
     return tokens
-
-
-def _is_plain(token: str) -> bool:
-    return token[0] != " " and (token.isascii() or not any(map(_is_format, token)))
-
-
-@lru_cache(maxsize=1 << 16)
-def _is_format(char: str) -> bool:
-    return char != " " and _follows_font(char)
 
 
 def _visual_order(line_items: Sequence[Item]) -> list[Item]:

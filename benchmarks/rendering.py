@@ -1,0 +1,182 @@
+"""Rendering speed against PangoCairo driven the way the original drives it, one thread each, interleaved in one run.
+
+    python benchmarks/rendering.py [--english FILE] [--multilingual FILE] [--json FILE]
+
+Medians of several rounds; a ratio is ours divided by PangoCairo's, larger is better, with the range over the rounds. PangoCairo
+runs in the system's Python, which needs Debian's python3-gi, python3-gi-cairo, gir1.2-pango-1.0 and python3-cairo; without them
+our figures are printed alone. `--english`: text files (.txt, .jsonl, also compressed); by default Python's documentation.
+`--multilingual`: .jsonl with "script" and "text", such as the Universal Declaration of Human Rights.
+
+second pass: the same texts again (epochs of fine-tuning). streaming: each text once, after other text of the same kind
+(pretraining). cold: the first texts of a new process, nothing remembered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pixel_lm.data.files import read_lines
+from pixel_lm.data.texts import project_texts, python_documentation_text
+from pixel_lm.rendering import TextRenderer
+
+ROUNDS = 7
+PYTHON = "/usr/bin/python3"
+SCRIPTS = ("Latn", "Cyrl", "Grek", "Arab", "Hebr", "Deva", "Beng", "Taml", "Thai", "Geor", "Hang", "Hans")
+LENGTH, QA_LENGTH, STRIDE = 509, 400, 160
+
+
+class Pango:
+    """The worker process; None of its times where it cannot run."""
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen[str] | None = None
+        worker = Path(__file__).with_name("pango_worker.py")
+        check = [PYTHON, "-c", "import gi, cairo; gi.require_version('PangoCairo', '1.0')"]
+        if Path(PYTHON).exists() and subprocess.run(check, capture_output=True).returncode == 0:
+            self.process = subprocess.Popen(
+                [PYTHON, str(worker)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+
+    def seconds(self, kind: str, inputs: Sequence[Any], num_patches: int) -> float | None:
+        """Time for drawing all inputs."""
+        if self.process is None:
+            return None
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(json.dumps({"kind": kind, "inputs": inputs, "num_patches": num_patches}) + "\n")
+        self.process.stdin.flush()
+        return float(json.loads(self.process.stdout.readline()))
+
+
+def timed(draw: Callable[[Any], object], inputs: Sequence[Any]) -> float:
+    """Seconds for drawing all inputs with ours."""
+    began = time.perf_counter()
+    for value in inputs:
+        draw(value)
+    return time.perf_counter() - began
+
+
+def measure(
+    name: str, ours: Sequence[float], theirs: Sequence[float | None], count: int, numbers: dict[str, Any]
+) -> None:
+    """Print a row and note its numbers; one entry per round."""
+    rate = count / statistics.median(ours)
+    ratios = sorted(their / our for our, their in zip(ours, theirs, strict=True) if their is not None)
+    ratio = statistics.median(ratios) if ratios else None
+    numbers[f"{name}_per_second"] = round(rate, 1)
+    numbers[f"{name}_ratio"] = round(ratio, 2) if ratio else None
+    shown = f"{ratio:7.1f} x  ({ratios[0]:.1f} – {ratios[-1]:.1f})" if ratio else "      -"
+    their_rate = f"{count / statistics.median(t for t in theirs if t is not None):9.0f}" if ratios else "        -"
+    print(f"{name:28} {rate:9.0f} {their_rate} {shown}", flush=True)
+
+
+def english_texts(files: Sequence[Path], renderer: TextRenderer, wanted: int) -> list[str]:
+    """Texts that fill a strip each."""
+    if files:
+        paragraphs = []
+        for file in files:
+            for _, line in read_lines(file):
+                paragraphs.append(json.loads(line)["text"] if ".jsonl" in file.name else line)
+                if sum(map(len, paragraphs)) > wanted * 1600:
+                    break
+    else:
+        paragraphs = [*python_documentation_text(), *project_texts()["en"]]
+    text = " ".join(" ".join(paragraphs).split())
+    return renderer.split(text[: wanted * 1600])[:wanted]
+
+
+def multilingual_texts(file: Path | None, length: int) -> list[str]:
+    """Texts of about `length` characters in twelve scripts, taking turns."""
+    by_script: dict[str, str] = {}
+    if file is None:
+        return [text[:length] for texts in project_texts().values() for text in texts]
+    for _, line in read_lines(file):
+        record = json.loads(line)
+        if record.get("script") in SCRIPTS:
+            by_script.setdefault(record["script"], "")
+            by_script[record["script"]] += " ".join(record["text"].split()) + " "
+    pieces = {script: [text[i : i + length] for i in range(0, len(text), length)] for script, text in by_script.items()}
+    rounds = min(40, min(map(len, pieces.values())))
+    return [pieces[script][turn] for turn in range(rounds) for script in sorted(pieces)]
+
+
+def main() -> int:
+    """Measure all modes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--english", type=Path, action="append", default=[])
+    parser.add_argument("--multilingual", type=Path)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    pango = Pango()
+    if pango.process is None:
+        print(
+            "no PangoCairo in the system's Python: apt install python3-gi python3-gi-cairo gir1.2-pango-1.0 python3-cairo"
+        )
+    long = TextRenderer(profile="pango").with_max_seq_length(LENGTH)
+    texts = english_texts(args.english, long, 1200)
+    numbers: dict[str, Any] = {}
+    print(f"{'mode':28} {'ours/s':>9} {'Pango/s':>9} {'ratio':>9}    (range over rounds)")
+
+    # Cold first: nothing is remembered yet.
+    some = texts[:200]
+    cold = [timed(TextRenderer(profile="pango").with_max_seq_length(LENGTH), some) for _ in range(3)]
+    measure("cold_en_200", cold, [pango.seconds("text", some, LENGTH) for _ in cold], len(some), numbers)
+
+    warm, fresh = texts[: len(texts) // 2], texts[len(texts) // 2 :]
+    timed(long, warm)
+    share = len(fresh) // ROUNDS
+    ours, theirs = [], []
+    for turn in range(ROUNDS):
+        part = fresh[turn * share : (turn + 1) * share]
+        ours.append(timed(long, part))
+        theirs.append(pango.seconds("text", part, LENGTH))
+    measure("str_en_streaming", ours, theirs, share, numbers)
+
+    some = texts[:300]
+    pairs = [(timed(long, some), pango.seconds("text", some, LENGTH)) for _ in range(ROUNDS)]
+    measure("str_en_second_pass", [a for a, _ in pairs], [b for _, b in pairs], len(some), numbers)
+
+    mixed = multilingual_texts(args.multilingual, 1000)
+    half = len(mixed) // 2
+    timed(long, mixed[:half])
+    share = (len(mixed) - half) // ROUNDS
+    ours, theirs = [], []
+    for turn in range(ROUNDS):
+        part = mixed[half + turn * share : half + (turn + 1) * share]
+        ours.append(timed(long, part))
+        theirs.append(pango.seconds("text", part, LENGTH))
+    measure("str_12_scripts_streaming", ours, theirs, share, numbers)
+
+    words = " ".join(texts[:200]).split()
+    for size in (22, 150):
+        lists = [words[i : i + size] for i in range(0, 200 * size, size) if i + size <= len(words)][:200]
+        timed(long, lists)
+        pairs = [(timed(long, lists), pango.seconds("words", lists, LENGTH)) for _ in range(ROUNDS)]
+        measure(f"words_{size}_second_pass", [a for a, _ in pairs], [b for _, b in pairs], len(lists), numbers)
+
+    qa = TextRenderer(profile="pango").with_max_seq_length(QA_LENGTH)
+    questions = [
+        (text[:60], (text + " " + other)[:2200]) for text, other in zip(texts[:60], texts[60:120], strict=True)
+    ]
+
+    def windows(pair: tuple[str, str]) -> object:
+        return qa(pair, return_offset_mapping=True, return_overflowing_patches=True, stride=STRIDE)
+
+    timed(windows, questions)
+    pairs = [(timed(windows, questions), pango.seconds("windows", questions, QA_LENGTH)) for _ in range(3)]
+    measure("qa_windows_offsets", [a for a, _ in pairs], [b for _, b in pairs], len(questions), numbers)
+
+    if args.json:
+        args.json.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Glyphs as columns of bytes, so that drawing a word is joining a few pieces.
+
+A glyph's *cell* is its ink on the baseline of the strip, as wide as its advance; what stands out on the left or right lies beside
+it. Most words are the join of their cells. Ink that stands out is added afterwards; where it meets other ink, coverage adds up
+and saturates, as everywhere within a run.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pixel_lm.rendering.fonts import Glyph
+
+__all__ = ["Cell", "add_columns", "cell_of", "join_cells"]
+
+
+class Cell(NamedTuple):
+    """Columns of a glyph, 255 = no ink: within its advance, and what stands out before its origin and after its advance."""
+
+    columns: bytes
+    left: bytes
+    right: bytes
+
+
+def cell_of(glyph: Glyph, x: int, y: int, advance: int, height: int) -> Cell | None:
+    """The cell of a glyph whose upper left pixel lies at column `x` from its origin and row `y` of the strip.
+
+    None for a negative advance. Rows outside the strip are lost.
+    """
+    if advance < 0:
+        return None
+    if not glyph.alpha.size:
+        return Cell(b"\xff" * (advance * height), b"", b"")
+    columns, rows = glyph.alpha.shape
+    first, last = min(x, 0), max(x + columns, advance)
+    canvas = np.zeros((last - first, height), np.uint8)
+    top, bottom = max(y, 0), min(y + rows, height)
+    if top < bottom:
+        canvas[x - first : x - first + columns, top:bottom] = glyph.alpha[:, top - y : bottom - y]
+    ink = (~canvas).tobytes()
+    origin, end = -first * height, (advance - first) * height
+    return Cell(ink[origin:end], ink[:origin], ink[end:])
+
+
+def join_cells(cells: list[Cell], height: int) -> tuple[bytes, bytes, bytes]:
+    """Columns of glyphs that follow each other, and what stands out on the left and right of all of them."""
+    columns = b"".join([cell.columns for cell in cells])
+    end = position = 0
+    standing_out: list[tuple[int, bytes]] = []
+    for cell in cells:
+        end = position + len(cell.columns)
+        if cell.left:
+            standing_out.append((position - len(cell.left), cell.left))
+        if cell.right:
+            standing_out.append((end, cell.right))
+        position = end
+    if not standing_out:
+        return columns, b"", b""
+    first = min(0, *(at for at, _ in standing_out)) if len(standing_out) > 1 else min(0, standing_out[0][0])
+    last = max([end, *(at + len(ink) for at, ink in standing_out)])
+    canvas = bytearray(b"\xff" * -first + columns + b"\xff" * (last - end))
+    for at, ink in standing_out:
+        add_columns(canvas, at - first, ink)
+    return bytes(canvas[-first : end - first]), bytes(canvas[:-first]), bytes(canvas[end - first :])
+
+
+def add_columns(canvas: bytearray, at: int, ink: bytes) -> None:
+    """Add the ink of some columns to a canvas of columns, saturating; all of it lies on the canvas."""
+    stop = at + len(ink)
+    target = canvas[at:stop]
+    if target.count(255) == len(ink):
+        canvas[at:stop] = ink
+        return
+    here = np.frombuffer(target, np.uint8)
+    there = np.frombuffer(ink, np.uint8)
+    canvas[at:stop] = (here - np.minimum(here, 255 - there)).tobytes()

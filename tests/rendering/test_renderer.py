@@ -254,3 +254,22 @@ def _shared_renderer() -> TextRenderer:
     if not _RENDERERS:
         _RENDERERS.append(TextRenderer())
     return _RENDERERS[0]
+
+
+WORDS = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+    | st.sampled_from("just fjord Wj f. of Aj".split()),
+    max_size=12,
+)
+
+
+@given(words=WORDS)
+def test_joined_words_are_the_same_as_words_drawn_one_by_one(words: list[str]) -> None:
+    renderer = _shared_renderer()
+    for _ in range(2):
+        joined = renderer(words)
+        one_by_one = renderer(words, return_offset_mapping=True)
+        assert np.array_equal(joined.patches, one_by_one.patches)
+        assert joined.word_starts == one_by_one.word_starts
+        assert joined.sep_patches == one_by_one.sep_patches
+        assert joined.unknown_glyphs == one_by_one.unknown_glyphs

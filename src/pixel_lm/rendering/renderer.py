@@ -226,6 +226,10 @@ class TextRenderer:
             return self._render_words(_words(text), offsets)
         indent = self._typesetter.profile.indent
         text = self._checked(text)
+        if not offsets:
+            parts = self._typesetter.parts(text)
+            if parts is not None:
+                return self._join_parts(parts)
         line = self._typesetter.line(text)
         end = self._patch_boundary(indent + line.width + indent)
         result = self._compose([(indent, line)], [end])
@@ -236,7 +240,27 @@ class TextRenderer:
             result = with_spans(result, [(0, spans)])
         return result
 
+    def _join_parts(self, parts: list[bytes]) -> Rendering:
+        """The strip of a line that consists of these columns: the same as `_compose`, with a single copy."""
+        height = self.patch_size
+        blank = b"\xff" * (height * self._typesetter.profile.indent)
+        size = sum(map(len, parts)) + 2 * len(blank)
+        end = self._patch_boundary(size // height)
+        room = end * height - size
+        separator = bytes(height * height)
+        if room >= 0:
+            strip = b"".join([blank, *parts, blank, b"\xff" * room, separator])
+        else:
+            strip = b"".join([blank, *parts, blank])[: end * height] + separator
+        # patches lie one after the other, columns first: (patches, columns, rows) -> (patches, rows, columns)
+        patches = np.frombuffer(strip, np.uint8).reshape(-1, height, height).transpose(0, 2, 1)
+        return Rendering(patches=patches, num_text_patches=end // height, sep_patches=[end // height])
+
     def _render_words(self, words: list[str], offsets: bool) -> Rendering:
+        if not offsets and len(words) > 2:
+            result = self._join_words(words)
+            if result is not None:
+                return result
         indent = self._typesetter.profile.indent
         last_patch = self._strip_width - self.patch_size
         x = indent
@@ -261,6 +285,46 @@ class TextRenderer:
             ]
             result = with_spans(result, spans)
         return result
+
+    def _join_words(self, words: list[str]) -> Rendering | None:
+        """The same as `_render_words` for words that fit on the strip and whose ink keeps its place; else None."""
+        typesetter, height = self._typesetter, self.patch_size
+        patch = height * height
+        try:
+            parts = list(map(typesetter.padded_words.__getitem__, words))
+        except (KeyError, TypeError):
+            words = list(map(self._checked, words))
+            parts = list(map(typesetter.padded, words))
+        blank = b"\xff" * (height * typesetter.profile.indent)
+        # The first word stands after the indent, and the last has no space after it but the indent.
+        first = typesetter.line(words[0] + " ")
+        last = typesetter.line(words[-1])
+        if (
+            max(first.left, last.right) > typesetter.profile.indent
+            or first.right
+            or last.left
+            or first.unknown
+            or last.unknown
+        ):
+            return None
+        columns = blank[first.left * height :] + first.columns
+        parts[0] = columns + b"\xff" * (-len(columns) % patch)
+        columns = last.columns + blank[last.right * height :]
+        parts[-1] = columns + b"\xff" * (-len(columns) % patch)
+        starts = list(accumulate([len(part) // patch for part in parts], initial=0))
+        if not all(parts) or starts[-1] > self.max_seq_length - 1 or starts[-2] >= self.max_seq_length - 1:
+            return None
+        if typesetter.leaning:
+            for index, word in enumerate(words[1:-1]):  # into the padding of the word before
+                left = typesetter.leaning.get(word)
+                if left:
+                    before = parts[index]
+                    if before[-len(left) :].count(255) != len(left):
+                        return None
+                    parts[index] = before[: -len(left)] + left
+        parts.append(bytes(patch))
+        patches = np.frombuffer(b"".join(parts), np.uint8).reshape(-1, height, height).transpose(0, 2, 1)
+        return Rendering(patches=patches, num_text_patches=starts[-1], sep_patches=[starts[-1]], word_starts=starts)
 
     def _word_spans(self, word: str, x: int, first: int, last: int) -> npt.NDArray[np.int64]:
         return patch_spans(self._typesetter.centers(_clean(word)) + x, first, last, self.patch_size)
@@ -522,8 +586,7 @@ def _words(text: str) -> list[str]:
 
 def _clean(text: str) -> str:
     """Line breaks and tabs become spaces, one for one. Raises `UserError` for a lone surrogate."""
-    match = _NOT_PLAIN.search(text)
-    if match is None:
+    if text.isprintable() or _NOT_PLAIN.search(text) is None:
         return text
     text = text.translate(_TO_SPACE)
     for index, char in enumerate(text):

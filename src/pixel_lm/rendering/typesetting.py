@@ -150,7 +150,8 @@ def _starts_token(char: str) -> bool:
 class Typesetter:
     """Draws lines of text with an ordered list of fonts under the rules of one profile.
 
-    Thread-safe; caches are bounded by `cache_bytes`.
+    Thread-safe; caches are bounded by `cache_bytes`. `padded_words` holds what `padded` has given so
+    far, `leaning` the columns of ink that stand out on the left of some of them.
 
     Args:
         fonts: the main font and its fallbacks; the first that covers a character draws it.
@@ -178,6 +179,8 @@ class Typesetter:
         self._place_of: dict[Font, Place] = {}
         self._joined: dict[tuple[str, str, str], bool] = {}
         self._widths: dict[str, int] = {}
+        self.padded_words: dict[str, bytes] = {}
+        self.leaning: dict[str, bytes] = {}
         self._cached_bytes = 0
 
     # -- a line ------------------------------------------------------------------------------------------------------
@@ -193,8 +196,9 @@ class Typesetter:
         if table is not None:
             drawn = table.line(text)
             if drawn is not None:
-                columns, left, right = drawn
+                parts, left, right = drawn
                 height = self.height
+                columns = b"".join(parts)
                 return Line(
                     left + columns + right if left or right else columns,
                     len(columns) // height,
@@ -205,6 +209,33 @@ class Typesetter:
                     table.font,
                 )
         return self._token_line(text, base_level)
+
+    def parts(self, text: str) -> list[bytes] | None:
+        """Columns of a line in pieces that are to be joined; None for lines that are not as simple as that."""
+        table = self._word_table(text, None)
+        drawn = None if table is None else table.line(text)
+        if drawn is None or drawn[1] or drawn[2]:
+            return None
+        return drawn[0]
+
+    def padded(self, word: str) -> bytes:
+        """Columns of a word and a space after it, padded to a whole number of patches (as wide as they are high).
+
+        Empty where that cannot be told without the word after it. Ink that stands out on the left is in `leaning`. Remembered.
+        """
+        columns = self.padded_words.get(word)
+        if columns is None:
+            line = self.line(word + " ")
+            patch = self.height * self.height
+            left = line.columns[: line.left * self.height]
+            columns = line.columns[len(left) :]
+            wanted = -(-line.width * self.height // patch) * patch
+            columns = b"" if line.unknown or len(columns) > wanted else columns + b"\xff" * (wanted - len(columns))
+            self._spend(_ENTRY_BYTES + len(columns))
+            if left:
+                self.leaning[word] = left
+            self.padded_words[word] = columns
+        return columns
 
     def _token_line(self, text: str, base_level: int | None) -> Line:
         """Typeset token by token in visual order, drawing the tokens that are new."""
@@ -595,6 +626,8 @@ class Typesetter:
             self._cached_bytes += size
             if self._cached_bytes > self.cache_bytes:
                 self._cached_bytes = 0
+                self.padded_words.clear()
+                self.leaning.clear()
                 for words in self._word_tables.values():
                     words.clear()
                 for table in self._tables.values():

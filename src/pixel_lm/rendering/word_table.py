@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import accumulate
 
 import numpy as np
@@ -69,55 +69,75 @@ class WordTable:
 
     def clear(self) -> None:
         """Forget all words."""
-        self._columns: dict[str, bytes] = {}
-        self._overhang: dict[str, tuple[bytes, bytes]] = {}
+        # Columns of words with the space after them, and of words at the end of a line, without.
+        self._spaced: dict[str, bytes] = {}
+        self._final: dict[str, bytes] = {}
+        self._overhang: dict[str, tuple[bytes, bytes]] = {}  # of both, by the word with its space if it has one
+        self._stands_out: set[str] = set()  # words without space of which either stands out
         self._centers: dict[str, npt.NDArray[np.int64]] = {}
         self._refused: set[str] = set()
 
     # -- lines -------------------------------------------------------------------------------------------------------
 
-    def line(self, text: str) -> tuple[bytes, bytes, bytes] | None:
-        """Columns of a line, and what stands out on its left and right; None if it is not for this table."""
-        tokens = _tokens(text)
-        columns_of = self._columns
+    def line(self, text: str) -> tuple[list[bytes], bytes, bytes] | None:
+        """Columns of a line in parts from left to right, and what stands out on its left and right.
+
+        None if the line is not for this table.
+        """
+        words = text.split(" ")
+        last = words.pop()
+        spaced = self._spaced
         try:
-            parts = [columns_of[token] for token in tokens]
+            parts = list(map(spaced.__getitem__, words))
+            if last:
+                parts.append(self._final[last])
         except KeyError:
-            if not self._learn(tokens):
+            if not self._learn(words, last):
                 return None
             try:
-                parts = [self._columns[token] for token in tokens]
+                parts = [self._spaced[word] for word in words]
+                if last:
+                    parts.append(self._final[last])
             except KeyError:  # forgotten again, for want of memory
                 return None
-        if self.rtl:
+        left = right = b""
+        if self._stands_out and not (self._stands_out.isdisjoint(words) and last not in self._stands_out):
+            tokens = [word + " " for word in words]
+            if last:
+                tokens.append(last)
+            if self.rtl:
+                tokens.reverse()
+                parts.reverse()
+            left, right = self._add_overhang(tokens, parts)
+        elif self.rtl:
             parts.reverse()
-        columns = b"".join(parts)
-        if not self._overhang or self._overhang.keys().isdisjoint(tokens):
-            return columns, b"", b""
-        return self._with_overhang(columns, tokens[::-1] if self.rtl else tokens, parts)
+        return parts, left, right
 
-    def _with_overhang(self, columns: bytes, tokens: list[str], parts: list[bytes]) -> tuple[bytes, bytes, bytes]:
-        """Add the ink that stands out of words; all in order from left to right."""
-        ends = list(accumulate(map(len, parts)))
-        standing_out: list[tuple[int, bytes]] = []
+    def _add_overhang(self, tokens: list[str], parts: list[bytes]) -> tuple[bytes, bytes]:
+        """Add ink that stands out of words to their neighbours, in order from left to right; what is left at the ends."""
+        left_end = right_end = b""
         for index, token in enumerate(tokens):
             pair = self._overhang.get(token)
-            if pair is not None:
-                left, right = pair
-                standing_out += [(ends[index] - len(parts[index]) - len(left), left), (ends[index], right)]
-        first = -min(0, *(at for at, _ in standing_out))
-        last = max(len(columns), *(at + len(ink) for at, ink in standing_out)) - len(columns)
-        canvas = bytearray(b"\xff" * first + columns + b"\xff" * last)
-        for at, ink in standing_out:
-            if ink:
-                add_columns(canvas, first + at, ink)
-        end = first + len(columns)
-        return bytes(canvas[first:end]), bytes(canvas[:first]), bytes(canvas[end:])
-
-    def width(self, token: str) -> int | None:
-        """Pixels that a known word takes."""
-        columns = self._columns.get(token)
-        return None if columns is None else len(columns) // self.height
+            if pair is None:
+                continue
+            left, right = pair
+            at = index
+            while left:  # from right to left over as many words as it takes
+                at -= 1
+                if at < 0:
+                    left_end = _add_right_aligned(left_end, left)
+                    break
+                ink, left = left[-len(parts[at]) :], left[: -len(parts[at])] if parts[at] else left
+                parts[at] = _add(parts[at], len(parts[at]) - len(ink), ink) if parts[at] else b""
+            at = index
+            while right:
+                at += 1
+                if at == len(parts):
+                    right_end = _add_left_aligned(right_end, right)
+                    break
+                ink, right = right[: len(parts[at])], right[len(parts[at]) :]
+                parts[at] = _add(parts[at], 0, ink)
+        return left_end, right_end
 
     def centers(self, text: str, centers_of: Callable[[str], npt.NDArray[np.int64]]) -> npt.NDArray[np.int64] | None:
         """x of the centre of each character of a line, if all its words are known.
@@ -125,8 +145,14 @@ class WordTable:
         Args:
             centers_of: gives them for a word by itself; asked once for each word.
         """
-        tokens = _tokens(text)
-        if not tokens or not all(token in self._columns for token in tokens):
+        words = text.split(" ")
+        last = words.pop()
+        columns = [self._spaced.get(word) for word in words]
+        tokens = [word + " " for word in words]
+        if last:
+            columns.append(self._final.get(last))
+            tokens.append(last)
+        if not tokens or None in columns:
             return None
         parts: list[npt.NDArray[np.int64]] = []
         for token in tokens:
@@ -135,29 +161,25 @@ class WordTable:
                 part = self._centers[token] = centers_of(token)
                 self._spend(_ENTRY_BYTES + part.nbytes)
             parts.append(part)
-        widths = np.array([len(self._columns[token]) for token in tokens]) // self.height
+        widths = np.array([len(part) for part in columns if part is not None]) // self.height
         begins = np.cumsum(widths[::-1])[::-1] - widths if self.rtl else np.cumsum(widths) - widths
         return np.concatenate(parts) + np.repeat(begins, [len(part) for part in parts])
 
     # -- new words ---------------------------------------------------------------------------------------------------
 
-    def _learn(self, tokens: Iterable[str]) -> bool:
-        """Draw the words among `tokens` that are new; whether all are known afterwards."""
-        new = [token for token in dict.fromkeys(tokens) if token not in self._columns]
-        if not self._refused.isdisjoint(new):
-            return False
-        for char in set("".join(new)) - self._simple:
+    def _learn(self, words: list[str], last: str) -> bool:
+        """Draw those of the words with a space after them that are new, and the last one; whether all are known afterwards."""
+        new = [word for word in dict.fromkeys(words) if word not in self._spaced]
+        for char in set("".join([*new, last])) - self._simple:
             if not self._is_simple(char):
                 return False
             self._simple.add(char)
-        if any(unicodedata.category(token[0])[0] == "M" for token in new):
+        tokens = [word + " " for word in new]
+        if last and last not in self._final:
+            tokens.append(last)
+        if not self._refused.isdisjoint(tokens) or any(unicodedata.category(token[0])[0] == "M" for token in tokens):
             return False
-        # Words without a space after them (the last of a line) come last, one per call: each must see a space before it.
-        spaced = [token for token in new if token[-1] == " "]
-        unspaced = [token for token in new if token[-1] != " "]
-        batches = [spaced + unspaced[:1], *([token] for token in unspaced[1:])]
-        drawn = [self._draw(batch) for batch in batches if batch]
-        return all(drawn)
+        return self._draw(tokens)
 
     def _draw(self, tokens: list[str]) -> bool:
         buffer = hb.Buffer()
@@ -192,9 +214,11 @@ class WordTable:
                 self._refused.add(token)
                 continue
             columns, left, right = join_cells(cells[number], self.height)
-            self._columns[token] = columns
+            word = token[:-1] if token[-1] == " " else token
+            (self._spaced if token[-1] == " " else self._final)[word] = columns
             if left or right:
                 self._overhang[token] = (left, right)
+                self._stands_out.add(word)
             self._spend(_ENTRY_BYTES + len(columns) + len(left) + len(right))
         return not refused
 
@@ -210,10 +234,19 @@ class WordTable:
         return cell
 
 
-def _tokens(text: str) -> list[str]:
-    """Cut a text after each space."""
-    tokens = [word + " " for word in text.split(" ")]
-    last = tokens.pop()[:-1]
-    if last:
-        tokens.append(last)
-    return tokens
+def _add(columns: bytes, at: int, ink: bytes) -> bytes:
+    canvas = bytearray(columns)
+    add_columns(canvas, at, ink)
+    return bytes(canvas)
+
+
+def _add_left_aligned(one: bytes, other: bytes) -> bytes:
+    """Add ink to ink, both beginning at the same column."""
+    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
+    return _add(longer, 0, shorter)
+
+
+def _add_right_aligned(one: bytes, other: bytes) -> bytes:
+    """Add ink to ink, both ending at the same column."""
+    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
+    return _add(longer, len(longer) - len(shorter), shorter)

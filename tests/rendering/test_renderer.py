@@ -273,3 +273,37 @@ def test_joined_words_are_the_same_as_words_drawn_one_by_one(words: list[str]) -
         assert joined.word_starts == one_by_one.word_starts
         assert joined.sep_patches == one_by_one.sep_patches
         assert joined.unknown_glyphs == one_by_one.unknown_glyphs
+
+
+ALPHABETS = [
+    "fjAVToyWé,.'(1 ) -",
+    "אבגדה,. (1)״ a",
+    "سلامےکتب، .1( )ٌؤ",
+    "कखगितीो्रय।, 1",
+    "ภาษาไทยที่้ำ 1.",
+    "한글은하늘각, .1A",
+    "漢字かなカナー、。「」 1A",
+    "ሀለሐ᎐ 1.a",
+    "ქართული ,.a",
+    "বাংলাক্ষি।, 1",
+    "ខ្មែរក្រុ 1.",
+]
+REAL_TEXT = st.sampled_from(ALPHABETS).flatmap(lambda letters: st.text(st.sampled_from(letters), max_size=40))
+
+
+@given(texts=st.lists(REAL_TEXT, min_size=1, max_size=4))
+def test_words_of_one_script_give_the_same_ink_as_whole_runs(texts: list[str]) -> None:
+    typesetter = _shared_renderer()._typesetter
+    for text in texts:
+        whole = typesetter.whole_line(text)
+        for line in (typesetter.line(text), typesetter.line(text)):
+            assert (line.width, line.left, line.right, line.place) == (
+                whole.width,
+                whole.left,
+                whole.right,
+                whole.place,
+            )
+            assert line.columns == whole.columns
+        parts = typesetter.parts(text)
+        assert parts is None or b"".join(parts) == whole.columns
+        assert np.array_equal(typesetter.centers(text), typesetter._centers_of(text, typesetter.clusters(text)))

@@ -14,6 +14,8 @@ Scripts are ISO 15924 codes (``"Latn"``); text without any real script is ``"Zyy
 from __future__ import annotations
 
 import re
+import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 import regex
@@ -174,6 +176,12 @@ def emoji_runs(text: str) -> list[tuple[int, int]]:
 def cluster_starts(text: str) -> list[int]:
     """Index of the first character of each extended grapheme cluster (UAX #29)."""
     return [match.start() for match in _CLUSTER.finditer(text)]
+
+
+@lru_cache(maxsize=1 << 16)
+def is_attached(character: str) -> bool:
+    """Whether a character is a mark, or is written with the character before it as one cluster."""
+    return unicodedata.category(character)[0] == "M" or len(cluster_starts("a" + character)) == 1
 
 
 def _plain_script(text: str) -> str:

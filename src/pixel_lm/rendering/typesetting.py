@@ -16,7 +16,7 @@ import math
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -29,7 +29,7 @@ from fontTools.unicodedata import script
 
 from pixel_lm.rendering.fitting import Box, fitting_of, squeeze
 from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
-from pixel_lm.rendering.itemize import Item, cluster_starts, items
+from pixel_lm.rendering.itemize import Item, cluster_starts, is_attached, items
 from pixel_lm.rendering.profiles import Profile
 from pixel_lm.rendering.unicode_data import bidi_code
 from pixel_lm.rendering.word_table import WordTable
@@ -125,6 +125,18 @@ class _Glyphs:
     y_offsets: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Lines of one script and direction: where they lie if the main font draws them, the words of that font, and the characters
+    that are known to be of this kind."""
+
+    script: str
+    rtl: bool
+    place: Place
+    main: WordTable | None
+    simple: set[str]
+
+
 @lru_cache(maxsize=1 << 16)
 def _follows_font(char: str) -> bool:
     """Whether a character never chooses a font but takes that of its neighbour: spaces, controls, format characters,
@@ -144,7 +156,7 @@ def _is_variation_selector(char: str) -> bool:
 @lru_cache(maxsize=1 << 16)
 def _starts_token(char: str) -> bool:
     """Whether a token may begin with this character: shaping it must not depend on what stands before."""
-    return unicodedata.category(char)[0] not in "MCZ" and not _is_variation_selector(char)
+    return unicodedata.category(char)[0] not in "CZ" and not is_attached(char) and not _is_variation_selector(char)
 
 
 class Typesetter:
@@ -174,9 +186,10 @@ class Typesetter:
         """Empty the cache of drawn words."""
         self._lock = threading.Lock()
         self._tables: dict[tuple[str, bool, Place], dict[str, Line | None]] = {}
-        self._word_tables: dict[tuple[Font, str], WordTable] = {}
-        self._table_of_letter: dict[str, WordTable | None] = {}
-        self._place_of: dict[Font, Place] = {}
+        self._kinds: dict[tuple[str, bool], _Kind] = {}
+        self._kind_of_letter: dict[str, _Kind | None] = {}
+        self._main_tables: dict[tuple[str, bool], WordTable] = {}
+        self._item_tables: dict[tuple[str, bool, Place], WordTable] = {}
         self._joined: dict[tuple[str, str, str], bool] = {}
         self._widths: dict[str, int] = {}
         self.padded_words: dict[str, bytes] = {}
@@ -192,31 +205,25 @@ class Typesetter:
             text: no line breaks (they would be drawn as unknown characters).
             base_level: 0 left to right, 1 right to left, None: as the first strong character says.
         """
-        table = self._word_table(text, base_level)
-        if table is not None:
-            drawn = table.line(text)
-            if drawn is not None:
-                parts, left, right = drawn
-                height = self.height
-                columns = b"".join(parts)
-                return Line(
-                    left + columns + right if left or right else columns,
-                    len(columns) // height,
-                    len(left) // height,
-                    len(right) // height,
-                    self._place_of[table.font],
-                    "",
-                    table.font,
-                )
+        drawn = self._simple_line(text, base_level)
+        if drawn is not None:
+            (parts, left, right), place = drawn
+            return self._line_of(parts, left, right, place)
         return self._token_line(text, base_level)
+
+    def _line_of(self, parts: list[bytes], left: bytes, right: bytes, place: Place) -> Line:
+        columns, height = b"".join(parts), self.height
+        width = len(columns) // height
+        if left or right:
+            columns = left + columns + right
+        return Line(columns, width, len(left) // height, len(right) // height, place)
 
     def parts(self, text: str) -> list[bytes] | None:
         """Columns of a line in pieces that are to be joined; None for lines that are not as simple as that."""
-        table = self._word_table(text, None)
-        drawn = None if table is None else table.line(text)
-        if drawn is None or drawn[1] or drawn[2]:
+        drawn = self._simple_line(text, None)
+        if drawn is None or drawn[0][1] or drawn[0][2]:
             return None
-        return drawn[0]
+        return drawn[0][0]
 
     def padded(self, word: str) -> bytes:
         """Columns of a word and a space after it, padded to a whole number of patches (as wide as they are high).
@@ -231,7 +238,7 @@ class Typesetter:
             columns = line.columns[len(left) :]
             wanted = -(-line.width * self.height // patch) * patch
             columns = b"" if line.unknown or len(columns) > wanted else columns + b"\xff" * (wanted - len(columns))
-            self._spend(_ENTRY_BYTES + len(columns))
+            self.spend(_ENTRY_BYTES + len(columns))
             if left:
                 self.leaning[word] = left
             self.padded_words[word] = columns
@@ -244,10 +251,16 @@ class Typesetter:
         line_items = items(text, base_level)
         place = self._place(text, line_items)
         for item in _visual_order(line_items):
+            words = self._item_table(item.script, item.level % 2 == 1, place)
+            joined = words.line(text[item.start : item.end]) if item.script not in _UNSPACED else None
+            if joined is not None:
+                pieces.append(self._line_of(*joined, place))
+                items_of.append(item)
+                continue
             table = self._tables.setdefault((item.script, item.level % 2 == 1, place), {})
             drawn: list[Line] = []
             for token in self._tokens(text, item):
-                if unicodedata.category(token[0])[0] == "M":
+                if is_attached(token[0]):
                     return self.whole_line(text, base_level)
                 try:
                     line = table[token]
@@ -300,9 +313,9 @@ class Typesetter:
 
         Characters of one grapheme share their centre; other characters of a ligature divide its width evenly.
         """
-        table = self._word_table(text, base_level)
+        table = self._simple_table(text, base_level)
         if table is not None:
-            centers = table.centers(text, lambda word: self._centers_of(word, self.clusters(word, base_level)))
+            centers = table.centers(text, lambda word: self._centers_of(word, self.clusters(word, int(table.rtl))))
             if centers is not None:
                 return centers
         return self._centers_of(text, self.clusters(text, base_level))
@@ -383,9 +396,11 @@ class Typesetter:
     def _runs(self, text: str, start: int, end: int) -> Iterator[_Run]:
         """Split characters `start:end` by font. Spaces and the like between two fonts go to the one that is first in order."""
         font: Font | None = None
-        run_start = last = start  # `last`: after the last character that chose its font
+        run_start = last = start  # `last`: after the last character that is no space
         for i in range(start, end):
             if _follows_font(text[i]):
+                if text[i] != " ":
+                    last = i + 1
                 continue
             chosen = self.font_of(text[i]) or self.font_of(_REPLACEMENT) or self.fonts[0]
             if font is not None and chosen is not font:
@@ -616,11 +631,11 @@ class Typesetter:
         if token[0] == " " or not self._depends_on_space(token, item):
             glyphs, unknown = self._shape(token, 0, len(token), item)
             line = self._draw(glyphs, place, unknown)
-        self._spend(_ENTRY_BYTES + (len(line.columns) if line else 0))
+        self.spend(_ENTRY_BYTES + (len(line.columns) if line else 0))
         table[token] = line
         return line
 
-    def _spend(self, size: int) -> None:
+    def spend(self, size: int) -> None:
         """Note that so many bytes were remembered; forget everything when there are too many."""
         with self._lock:
             self._cached_bytes += size
@@ -628,59 +643,111 @@ class Typesetter:
                 self._cached_bytes = 0
                 self.padded_words.clear()
                 self.leaning.clear()
-                for words in self._word_tables.values():
+                for words in (*self._main_tables.values(), *self._item_tables.values()):
                     words.clear()
                 for table in self._tables.values():
                     table.clear()
 
-    def _word_table(self, text: str, base_level: int | None) -> WordTable | None:
-        """The table for lines like this one, going by its first letter."""
+    # -- lines of one script -----------------------------------------------------------------------------------------
+
+    def _simple_line(self, text: str, base_level: int | None) -> tuple[tuple[list[bytes], bytes, bytes], Place] | None:
+        """A line from a word table, and its place; None where that takes more."""
         letter = _FIRST_LETTER.search(text)
         if letter is None:
             return None
-        char = letter.group()
-        try:
-            table = self._table_of_letter[char]
-        except KeyError:
-            table = self._table_of_letter[char] = self._new_word_table(char)
-        if table is None or (base_level is not None and (base_level == 1) != table.rtl):
+        kind = self._kind_of(letter.group())
+        if kind is None or (base_level is not None and base_level != kind.rtl):
             return None
+        if kind.main is not None:
+            drawn = kind.main.line(text)
+            if drawn is not None:
+                return drawn, kind.place
+        table, place = self._table_for(text, kind)
+        drawn = table.line(text) if table else None
+        return None if drawn is None else (drawn, place)
+
+    def _simple_table(self, text: str, base_level: int | None) -> WordTable | None:
+        """The word table that a line comes from, if it is known already."""
+        letter = _FIRST_LETTER.search(text)
+        kind = self._kind_of(letter.group()) if letter else None
+        if kind is None or (base_level is not None and base_level != kind.rtl):
+            return None
+        if kind.main is not None and kind.main.line(text) is not None:
+            return kind.main
+        return self._table_for(text, kind)[0]
+
+    def _table_for(self, text: str, kind: _Kind) -> tuple[WordTable | None, Place]:
+        """The table for a line that is of one script and direction all through, whatever its fonts."""
+        for char in set(text) - kind.simple:
+            if not self._is_simple(char, kind.script, kind.rtl):
+                return None, kind.place
+            kind.simple.add(char)
+        place = self._place(text, [Item(0, len(text), int(kind.rtl), kind.script)])
+        return self._item_table(kind.script, kind.rtl, place), place
+
+    def _kind_of(self, letter: str) -> _Kind | None:
+        """Script and direction of lines that begin with this letter; None where tables of words are of no use."""
+        try:
+            return self._kind_of_letter[letter]
+        except KeyError:
+            pass
+        kind = None
+        name, font = script(letter), self.font_of(letter)
+        if font is not None and name not in _UNSPACED and name not in ("Zyyy", "Zinh", "Zzzz"):
+            rtl = bidi_code(ord(letter)) in "RA"
+            kind = self._kinds.get((name, rtl))
+            if kind is None:
+                place = self._place(letter, [Item(0, 1, int(rtl), name)])
+                main = self._main_table(name, rtl, place) if font is self.fonts[0] else None
+                kind = self._kinds[name, rtl] = _Kind(name, rtl, place, main, {" "})
+        self._kind_of_letter[letter] = kind
+        return kind
+
+    def _main_table(self, name: str, rtl: bool, place: Place) -> WordTable:
+        """Words of the main font alone: their lines have the same place, whatever they hold."""
+        main = self.fonts[0]
+
+        def is_simple(char: str) -> bool:
+            return char == " " or (self.font_of(char) is main and self._is_simple(char, name, rtl))
+
+        table = self._main_tables[name, rtl] = self._new_table(name, rtl, place, is_simple)
         return table
 
-    def _new_word_table(self, letter: str) -> WordTable | None:
-        font = self.font_of(letter)
-        script_of_letter = script(letter)
-        if font is None or script_of_letter in _UNSPACED or script_of_letter in ("Zyyy", "Zinh", "Zzzz"):
-            return None
-        rtl = bidi_code(ord(letter)) in "RA"
-        key = (font, script_of_letter)
-        table = self._word_tables.get(key)
+    def _item_table(self, name: str, rtl: bool, place: Place) -> WordTable:
+        """Words of any fonts in lines of this place."""
+        table = self._item_tables.get((name, rtl, place))
         if table is None:
 
             def is_simple(char: str) -> bool:
-                return char == " " or (
-                    self.font_of(char) is font
-                    and not _follows_font(char)
-                    and script(char) in (script_of_letter, "Zyyy", "Zinh")
-                    and _direction_fits(char, rtl)
-                )
+                return self._is_simple(char, name, rtl)
 
-            place = self._place(letter, [Item(0, 1, int(rtl), script_of_letter)])
-            fitted = self._fit(font)
-            self._place_of[fitted] = place
-            table = WordTable(
-                font=fitted,
-                script=script_of_letter,
-                rtl=rtl,
-                baseline=place.baseline_of(fitted) + fitted.drop,
-                height=self.height,
-                features=_FEATURES.get(script_of_letter),
-                is_simple=is_simple,
-                must_fit=self.profile.fit,
-                spend=self._spend,
-            )
-            self._word_tables[key] = table
+            table = self._new_table(name, rtl, place, is_simple)
+            table = self._item_tables.setdefault((name, rtl, place), table)
         return table
+
+    def _new_table(self, name: str, rtl: bool, place: Place, is_simple: Callable[[str], bool]) -> WordTable:
+        def baseline_of(font: Font) -> float:
+            return place.baseline_of(font) + font.drop
+
+        features = _FEATURES.get(name)
+        return WordTable(self, name, rtl, baseline_of, self.height, features, self.profile.fit, is_simple)
+
+    def _is_simple(self, char: str, name: str, rtl: bool) -> bool:
+        """Whether a character can stand in a line of one script and direction without making it two, and some font has it."""
+        return char == " " or (
+            not _follows_font(char)
+            and self.font_of(char) is not None
+            and script(char) in (name, "Zyyy", "Zinh")
+            and _direction_fits(char, rtl)
+        )
+
+    def run_fonts(self, text: str) -> list[tuple[int, int, Font]]:
+        """Stretches (start, end, font as it is drawn with) of a text that one font draws each."""
+        return [(start, end, self._fit(font)) for start, end, font in self._runs(text, 0, len(text))]
+
+    def rank(self, char: str) -> int:
+        """Place of a character's font in the order of preference."""
+        return self._rank[self.font_of(char) or self.fonts[0]]
 
 
 @lru_cache(maxsize=1 << 16)

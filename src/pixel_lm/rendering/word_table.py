@@ -1,17 +1,16 @@
-"""Words of one font, script and direction, drawn once and joined ever after: the fast path of typesetting.
+"""Words of one script and direction, drawn once and joined ever after: the fast path of typesetting.
 
-Most lines are words and spaces of one script, which one font draws. Such a line is split at its spaces, and the columns of its
-words are joined. New words of a line are shaped together, in one call; HarfBuzz then says of each whether its shape depends on
-what stands before it (a glyph that is unsafe to break before), and a line with such a word takes the slower way. The result is
-the same either way.
+Text of one script is split at its spaces, and the columns of its words are joined. New words of a line are shaped together, in one
+call for each font; HarfBuzz then says of each whether its shape depends on what stands before it (a glyph that is unsafe to
+break before), and text with such a word takes the slower way. The result is the same either way.
 """
 
 from __future__ import annotations
 
 import math
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import accumulate
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ import uharfbuzz as hb
 
 from pixel_lm.rendering.cells import Cell, add_columns, cell_of, join_cells
 from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
+from pixel_lm.rendering.itemize import is_attached
 
 __all__ = ["WordTable"]
 
@@ -27,44 +27,54 @@ _ENTRY_BYTES = 300
 _HALF = UNITS_PER_PIXEL // 2
 
 
+class Shaping(Protocol):
+    """What a table asks of its typesetter."""
+
+    def run_fonts(self, text: str) -> list[tuple[int, int, Font]]:
+        """Stretches (start, end, font as it is drawn with) of a text that one font draws each."""
+
+    def rank(self, char: str) -> int:
+        """Place of a character's font in the order of preference."""
+
+    def spend(self, size: int) -> None:
+        """Note that so many bytes were remembered."""
+
+
 class WordTable:
     """Columns of words (each with the space after it) on one baseline.
 
     Args:
-        font: draws all characters.
+        shaping: chooses fonts.
         script: ISO 15924 code of the text.
         rtl: whether the text runs from right to left.
-        baseline: of the font on the strip, in pixels from its top.
+        baseline_of: the baseline of a font on the strip, in pixels from its top.
         height: rows of the strip.
         features: for HarfBuzz.
-        is_simple: whether a character is of this font, script and direction, or neutral.
         must_fit: whether words with ink outside the strip are left to others.
-        spend: told how many bytes were remembered.
+        is_simple: whether a character is for this table: some font draws it, and it is of the script and direction or neutral.
     """
 
     def __init__(
         self,
-        font: Font,
+        shaping: Shaping,
         script: str,
         rtl: bool,
-        baseline: float,
+        baseline_of: Callable[[Font], float],
         height: int,
         features: dict[str, bool] | None,
-        is_simple: Callable[[str], bool],
         must_fit: bool,
-        spend: Callable[[int], None],
+        is_simple: Callable[[str], bool],
     ) -> None:
-        self.font = font
         self.script = script
         self.rtl = rtl
-        self.baseline = baseline
         self.height = height
+        self._shaping = shaping
+        self._baseline_of = baseline_of
         self._features = features
-        self._is_simple = is_simple
         self._must_fit = must_fit
-        self._spend = spend
+        self._is_simple = is_simple
         self._simple: set[str] = set()
-        self._cells: dict[tuple[int, int, int, int], Cell | None] = {}
+        self._cells: dict[tuple[Font, int, int, int, int], Cell | None] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -74,6 +84,10 @@ class WordTable:
         self._final: dict[str, bytes] = {}
         self._overhang: dict[str, tuple[bytes, bytes]] = {}  # of both, by the word with its space if it has one
         self._stands_out: set[str] = set()  # words without space of which either stands out
+        self._led: dict[str, bytes] = {}  # words with a space before them, which is of their font
+        self._ranks: dict[str, tuple[int, int]] = {}  # of the fonts of a word's first and last character
+        self._rank: int | None = None  # of the font, while all words begin and end with the same one
+        self._several_fonts = False
         self._centers: dict[str, npt.NDArray[np.int64]] = {}
         self._refused: set[str] = set()
 
@@ -86,25 +100,31 @@ class WordTable:
         """
         words = text.split(" ")
         last = words.pop()
-        spaced = self._spaced
-        try:
-            parts = list(map(spaced.__getitem__, words))
-            if last:
-                parts.append(self._final[last])
-        except KeyError:
-            if not self._learn(words, last):
-                return None
+        tokens: list[str] | None = None
+        if not self._several_fonts:
             try:
-                parts = [self._spaced[word] for word in words]
+                parts = list(map(self._spaced.__getitem__, words))
                 if last:
                     parts.append(self._final[last])
-            except KeyError:  # forgotten again, for want of memory
+            except KeyError:
+                learned = self._learn(words, last)
+                return self.line(text) if learned and (self._several_fonts or self._knows(words, last)) else None
+        else:
+            tokens = self._tokens(words, last)
+            if tokens is None:
                 return None
+            try:
+                parts = list(map(self._columns_of, tokens))
+            except KeyError:
+                if not self._draw([token for token in dict.fromkeys(tokens) if not self._is_known(token)]):
+                    return None
+                try:
+                    parts = list(map(self._columns_of, tokens))
+                except KeyError:  # forgotten again, for want of memory
+                    return None
         left = right = b""
         if self._stands_out and not (self._stands_out.isdisjoint(words) and last not in self._stands_out):
-            tokens = [word + " " for word in words]
-            if last:
-                tokens.append(last)
+            tokens = tokens or _with_spaces(words, last)
             if self.rtl:
                 tokens.reverse()
                 parts.reverse()
@@ -112,6 +132,55 @@ class WordTable:
         elif self.rtl:
             parts.reverse()
         return parts, left, right
+
+    def _knows(self, words: list[str], last: str) -> bool:
+        return self._spaced.keys() >= set(words) and (not last or last in self._final)
+
+    def _columns_of(self, token: str) -> bytes:
+        if token[0] == " ":
+            return self._led[token]
+        return self._spaced[token[:-1]] if token[-1] == " " else self._final[token]
+
+    def _is_known(self, token: str) -> bool:
+        return token in self._led or token[:-1] in self._spaced if token[-1] == " " else token in self._final
+
+    def _tokens(self, words: list[str], last: str) -> list[str] | None:
+        """Words with the space after them, or before them where they draw it (see `Typesetter._runs`)."""
+        ranks = self._ranks
+        if not self._accepts([*words, last] if last else words):
+            return None
+        tokens: list[str] = []
+        lead = ""
+        for index, word in enumerate(words):
+            following = words[index + 1] if index + 1 < len(words) else last
+            if not word:  # spaces next to spaces
+                return None
+            if following and ranks[following][0] < ranks[word][1]:
+                tokens.append(lead + word)
+                lead = " "
+            else:
+                tokens.append(lead + word + " ")
+                lead = ""
+        if last:
+            tokens.append(lead + last)
+        return tokens
+
+    def _accepts(self, words: list[str]) -> bool:
+        """Whether all characters of the words are for this table; notes the fonts of new words."""
+        new = [word for word in words if word not in self._ranks]
+        if not new:
+            return True
+        for char in set("".join(new)) - self._simple:
+            if not self._is_simple(char):
+                return False
+            self._simple.add(char)
+        rank = self._shaping.rank
+        for word in new:
+            if word:
+                if is_attached(word[0]):
+                    return False
+                self._ranks[word] = rank(word[0]), rank(word[-1])
+        return True
 
     def _add_overhang(self, tokens: list[str], parts: list[bytes]) -> tuple[bytes, bytes]:
         """Add ink that stands out of words to their neighbours, in order from left to right; what is left at the ends."""
@@ -147,64 +216,81 @@ class WordTable:
         """
         words = text.split(" ")
         last = words.pop()
-        columns = [self._spaced.get(word) for word in words]
-        tokens = [word + " " for word in words]
-        if last:
-            columns.append(self._final.get(last))
-            tokens.append(last)
-        if not tokens or None in columns:
+        tokens = self._tokens(words, last) if self._several_fonts else _with_spaces(words, last)
+        if not tokens:
+            return None
+        try:
+            columns = list(map(self._columns_of, tokens)) if self._several_fonts or self._knows(words, last) else []
+        except KeyError:
+            return None
+        if not columns:
             return None
         parts: list[npt.NDArray[np.int64]] = []
         for token in tokens:
             part = self._centers.get(token)
             if part is None:
                 part = self._centers[token] = centers_of(token)
-                self._spend(_ENTRY_BYTES + part.nbytes)
+                self._shaping.spend(_ENTRY_BYTES + part.nbytes)
             parts.append(part)
-        widths = np.array([len(part) for part in columns if part is not None]) // self.height
+        widths = np.array(list(map(len, columns))) // self.height
         begins = np.cumsum(widths[::-1])[::-1] - widths if self.rtl else np.cumsum(widths) - widths
         return np.concatenate(parts) + np.repeat(begins, [len(part) for part in parts])
 
     # -- new words ---------------------------------------------------------------------------------------------------
 
     def _learn(self, words: list[str], last: str) -> bool:
-        """Draw those of the words with a space after them that are new, and the last one; whether all are known afterwards."""
-        new = [word for word in dict.fromkeys(words) if word not in self._spaced]
-        for char in set("".join([*new, last])) - self._simple:
-            if not self._is_simple(char):
-                return False
-            self._simple.add(char)
-        tokens = [word + " " for word in new]
+        """Draw those of the words that are new, while all have been of one font; whether all could be drawn."""
+        if not self._accepts([*words, last]):
+            return False
+        ranks = {rank for word in (*words, last) if word for rank in self._ranks[word]}
+        if self._rank is not None:
+            ranks.add(self._rank)
+        if len(ranks) > 1:
+            self._several_fonts = True
+            return True
+        self._rank = ranks.pop() if ranks else 0
+        if "" in words and self._rank != 0:  # spaces alone are drawn with the main font
+            return False
+        tokens = [word + " " for word in dict.fromkeys(words) if word not in self._spaced]
         if last and last not in self._final:
             tokens.append(last)
-        if not self._refused.isdisjoint(tokens) or any(unicodedata.category(token[0])[0] == "M" for token in tokens):
-            return False
         return self._draw(tokens)
 
     def _draw(self, tokens: list[str]) -> bool:
-        buffer = hb.Buffer()
-        buffer.add_str(" " + "".join(tokens))
-        buffer.direction = "rtl" if self.rtl else "ltr"
-        buffer.script = self.script
-        hb.shape(self.font.hb_font, buffer, self._features)
+        """Draw words; whether all of them could be."""
+        if not self._refused.isdisjoint(tokens):
+            return False
+        batches: dict[Font, list[str]] = {}
+        complete = True
+        for token in tokens:
+            runs = self._shaping.run_fonts(token)
+            if len(runs) == 1:
+                batches.setdefault(runs[0][2], []).append(token)
+            else:
+                complete &= self._draw_mixed(token, runs)
+        for font, batch in batches.items():
+            # A word without a space after it comes last, one in each call: every word must see a space before it.
+            spaced = [token for token in batch if token[-1] == " "]
+            others = [token for token in batch if token[-1] != " "]
+            for part in (spaced + others[:1], *([token] for token in others[1:])):
+                if part:
+                    complete &= self._draw_together(font, part)
+        return complete
+
+    def _draw_together(self, font: Font, tokens: list[str]) -> bool:
         starts = list(accumulate(map(len, tokens), initial=1))
         owner = [-1]
         for number, token in enumerate(tokens):
             owner += [number] * len(token)
+        text = " " + "".join(tokens)
         cells: list[list[Cell]] = [[] for _ in tokens]
         refused: set[int] = set()
-        known = self._cells
-        unsafe = hb.GlyphFlags.UNSAFE_TO_BREAK
-        for info, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
-            cluster = info.cluster
+        for cluster, unsafe, cell in self._shape(font, text, 0, len(text)):
             number = owner[cluster]
             if number < 0:
                 continue
-            if cluster == starts[number] and info.flags & unsafe and tokens[number][0] != " ":
+            if unsafe and cluster == starts[number] and tokens[number][0] != " ":
                 refused.add(number)
-            x_offset, y_offset, x_advance, _ = position.position
-            key = (info.codepoint, (x_advance + _HALF) >> 10, (x_offset + _HALF) >> 10, y_offset)
-            cell = known[key] if key in known else self._new_cell(key)
             if cell is None:
                 refused.add(number)
             else:
@@ -212,26 +298,70 @@ class WordTable:
         for number, token in enumerate(tokens):
             if number in refused:
                 self._refused.add(token)
-                continue
-            columns, left, right = join_cells(cells[number], self.height)
-            word = token[:-1] if token[-1] == " " else token
-            (self._spaced if token[-1] == " " else self._final)[word] = columns
-            if left or right:
-                self._overhang[token] = (left, right)
-                self._stands_out.add(word)
-            self._spend(_ENTRY_BYTES + len(columns) + len(left) + len(right))
+            else:
+                self._keep(token, *join_cells(cells[number], self.height))
         return not refused
 
-    def _new_cell(self, key: tuple[int, int, int, int]) -> Cell | None:
-        glyph_id, advance, x_offset, y_offset = key
-        glyph = self.font.glyph(glyph_id)
-        y = math.floor(self.baseline - y_offset / UNITS_PER_PIXEL + 0.5) - glyph.top
+    def _draw_mixed(self, token: str, runs: list[tuple[int, int, Font]]) -> bool:
+        """Draw a word that several fonts have a part in."""
+        pieces: list[bytes] = []
+        text = " " + token
+        for start, end, font in runs:
+            shaped = list(self._shape(font, text, start + 1, end + 1))
+            first_is_unsafe = start == 0 and any(unsafe for cluster, unsafe, _ in shaped if cluster == 1)
+            columns, left, right = join_cells([cell for _, _, cell in shaped if cell is not None], self.height)
+            # Between runs it matters how ink meets ink: leave that to others.
+            if (first_is_unsafe and token[0] != " ") or left or right or any(cell is None for _, _, cell in shaped):
+                self._refused.add(token)
+                return False
+            pieces.append(columns)
+        if self.rtl:
+            pieces.reverse()
+        self._keep(token, b"".join(pieces), b"", b"")
+        return True
+
+    def _keep(self, token: str, columns: bytes, left: bytes, right: bytes) -> None:
+        word = token.strip(" ")
+        if token[0] == " " and word:
+            self._led[token] = columns
+        elif token[-1] == " ":
+            self._spaced[word] = columns
+        else:
+            self._final[word] = columns
+        if left or right:
+            self._overhang[token] = (left, right)
+            self._stands_out.add(word)
+        self._shaping.spend(_ENTRY_BYTES + len(columns) + len(left) + len(right))
+
+    def _shape(self, font: Font, text: str, start: int, end: int) -> Iterator[tuple[int, bool, Cell | None]]:
+        """Cluster, whether it is unsafe to break before, and cell of each glyph of `text[start:end]` from left to right."""
+        buffer = hb.Buffer()
+        buffer.add_str(text, start, end - start)
+        buffer.direction = "rtl" if self.rtl else "ltr"
+        buffer.script = self.script
+        hb.shape(font.hb_font, buffer, self._features)
+        known = self._cells
+        unsafe = hb.GlyphFlags.UNSAFE_TO_BREAK
+        for info, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
+            x_offset, y_offset, x_advance, _ = position.position
+            key = (font, info.codepoint, (x_advance + _HALF) >> 10, (x_offset + _HALF) >> 10, y_offset)
+            yield info.cluster, bool(info.flags & unsafe), known[key] if key in known else self._new_cell(key)
+
+    def _new_cell(self, key: tuple[Font, int, int, int, int]) -> Cell | None:
+        font, glyph_id, advance, x_offset, y_offset = key
+        glyph = font.glyph(glyph_id)
+        y = math.floor(self._baseline_of(font) - y_offset / UNITS_PER_PIXEL + 0.5) - glyph.top
         inside = y >= 0 and y + glyph.alpha.shape[1] <= self.height
         cell = None
         if inside or not self._must_fit or not glyph.alpha.size:
             cell = cell_of(glyph, x_offset + glyph.left, y, advance, self.height)
         self._cells[key] = cell
         return cell
+
+
+def _with_spaces(words: list[str], last: str) -> list[str]:
+    tokens = [word + " " for word in words]
+    return [*tokens, last] if last else tokens
 
 
 def _add(columns: bytes, at: int, ink: bytes) -> bytes:

@@ -128,7 +128,11 @@ class WordTable:
             if self.rtl:
                 tokens.reverse()
                 parts.reverse()
-            left, right = self._add_overhang(tokens, parts)
+            overhang = list(map(self._overhang.get, tokens))
+            ends = _spread(overhang, parts, only_on_paper=self._several_fonts)
+            if ends is None:
+                return None
+            left, right = ends
         elif self.rtl:
             parts.reverse()
         return parts, left, right
@@ -181,32 +185,6 @@ class WordTable:
                     return False
                 self._ranks[word] = rank(word[0]), rank(word[-1])
         return True
-
-    def _add_overhang(self, tokens: list[str], parts: list[bytes]) -> tuple[bytes, bytes]:
-        """Add ink that stands out of words to their neighbours, in order from left to right; what is left at the ends."""
-        left_end = right_end = b""
-        for index, token in enumerate(tokens):
-            pair = self._overhang.get(token)
-            if pair is None:
-                continue
-            left, right = pair
-            at = index
-            while left:  # from right to left over as many words as it takes
-                at -= 1
-                if at < 0:
-                    left_end = _add_right_aligned(left_end, left)
-                    break
-                ink, left = left[-len(parts[at]) :], left[: -len(parts[at])] if parts[at] else left
-                parts[at] = _add(parts[at], len(parts[at]) - len(ink), ink) if parts[at] else b""
-            at = index
-            while right:
-                at += 1
-                if at == len(parts):
-                    right_end = _add_left_aligned(right_end, right)
-                    break
-                ink, right = right[: len(parts[at])], right[len(parts[at]) :]
-                parts[at] = _add(parts[at], 0, ink)
-        return left_end, right_end
 
     def centers(self, text: str, centers_of: Callable[[str], npt.NDArray[np.int64]]) -> npt.NDArray[np.int64] | None:
         """x of the centre of each character of a line, if all its words are known.
@@ -304,20 +282,24 @@ class WordTable:
 
     def _draw_mixed(self, token: str, runs: list[tuple[int, int, Font]]) -> bool:
         """Draw a word that several fonts have a part in."""
-        pieces: list[bytes] = []
+        pieces: list[tuple[bytes, bytes, bytes]] = []
         text = " " + token
         for start, end, font in runs:
             shaped = list(self._shape(font, text, start + 1, end + 1))
             first_is_unsafe = start == 0 and any(unsafe for cluster, unsafe, _ in shaped if cluster == 1)
-            columns, left, right = join_cells([cell for _, _, cell in shaped if cell is not None], self.height)
-            # Between runs it matters how ink meets ink: leave that to others.
-            if (first_is_unsafe and token[0] != " ") or left or right or any(cell is None for _, _, cell in shaped):
+            if (first_is_unsafe and token[0] != " ") or any(cell is None for _, _, cell in shaped):
                 self._refused.add(token)
                 return False
-            pieces.append(columns)
+            pieces.append(join_cells([cell for _, _, cell in shaped if cell is not None], self.height))
         if self.rtl:
             pieces.reverse()
-        self._keep(token, b"".join(pieces), b"", b"")
+        # Between runs it matters how ink meets ink: here it may only meet paper.
+        parts = [columns for columns, _, _ in pieces]
+        ends = _spread([(left, right) for _, left, right in pieces], parts, only_on_paper=True)
+        if ends is None:
+            self._refused.add(token)
+            return False
+        self._keep(token, b"".join(parts), *ends)
         return True
 
     def _keep(self, token: str, columns: bytes, left: bytes, right: bytes) -> None:
@@ -364,19 +346,66 @@ def _with_spaces(words: list[str], last: str) -> list[str]:
     return [*tokens, last] if last else tokens
 
 
-def _add(columns: bytes, at: int, ink: bytes) -> bytes:
+def _spread(
+    overhang: list[tuple[bytes, bytes] | None] | list[tuple[bytes, bytes]], parts: list[bytes], only_on_paper: bool
+) -> tuple[bytes, bytes] | None:
+    """Add ink that stands out of parts to their neighbours.
+
+    Args:
+        overhang: for each part the columns that stand out on its left and right, or None.
+        parts: columns from left to right; changed in place.
+        only_on_paper: give up where ink would meet ink.
+
+    Returns:
+        What stands out on the left and right of all of them; None if it was given up.
+    """
+    left_end = right_end = b""
+    for index, pair in enumerate(overhang):
+        if pair is None:
+            continue
+        left, right = pair
+        at = index
+        while left:  # over as many parts to the left as it takes
+            at -= 1
+            if at < 0:
+                added = _add_to_longer(left_end[::-1], left[::-1], only_on_paper)
+                left_end = added[::-1] if added is not None else b""
+            else:
+                size = min(len(left), len(parts[at]))
+                added = _add(parts[at], len(parts[at]) - size, left[len(left) - size :], only_on_paper)
+                parts[at] = added or b""
+                left = left[: len(left) - size]
+            if added is None:
+                return None
+            if at < 0:
+                break
+        at = index
+        while right:
+            at += 1
+            if at == len(parts):
+                added = _add_to_longer(right_end, right, only_on_paper)
+                right_end = added or b""
+            else:
+                size = min(len(right), len(parts[at]))
+                added = _add(parts[at], 0, right[:size], only_on_paper)
+                parts[at] = added or b""
+                right = right[size:]
+            if added is None:
+                return None
+            if at == len(parts):
+                break
+    return left_end, right_end
+
+
+def _add(columns: bytes, at: int, ink: bytes, only_on_paper: bool) -> bytes | None:
+    if only_on_paper and columns[at : at + len(ink)].count(255) != len(ink):
+        return None
     canvas = bytearray(columns)
     add_columns(canvas, at, ink)
     return bytes(canvas)
 
 
-def _add_left_aligned(one: bytes, other: bytes) -> bytes:
-    """Add ink to ink, both beginning at the same column."""
+def _add_to_longer(one: bytes, other: bytes, only_on_paper: bool) -> bytes | None:
+    """Add ink to ink that begins at the same column."""
     longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
-    return _add(longer, 0, shorter)
-
-
-def _add_right_aligned(one: bytes, other: bytes) -> bytes:
-    """Add ink to ink, both ending at the same column."""
-    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
-    return _add(longer, len(longer) - len(shorter), shorter)
+    return _add(longer, 0, shorter, only_on_paper and bool(shorter))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pixel_lm.errors import UserError
+from pixel_lm.rendering.bigrams import BigramRenderer
 from pixel_lm.rendering.config import CONFIG_NAME, RendererConfig, read_config
 from pixel_lm.rendering.discovery import default_fonts, find_font
 from pixel_lm.rendering.fonts import Font, FontSource
@@ -80,12 +81,13 @@ class TextRenderer:
         self.font_sources: tuple[FontSource, ...] = (main, *map(_as_source, fallback_fonts or ()))
         for source in self.font_sources:
             source.check()
-        self._typesetter = self._new_typesetter()
+        self._open_fonts()
 
-    def _new_typesetter(self) -> Typesetter:
+    def _open_fonts(self) -> None:
         config = self.config
         fonts = [Font(source, config.pixel_size) for source in self.font_sources]
-        return Typesetter(fonts, get_profile(config.profile), config.pixels_per_patch)
+        self._typesetter = Typesetter(fonts, get_profile(config.profile), config.pixels_per_patch)
+        self._bigrams = BigramRenderer(self._typesetter, config.bigram_unit)
 
     # -- properties --------------------------------------------------------------------------------------------------
 
@@ -105,6 +107,7 @@ class TextRenderer:
         other.config = _override(self.config, {"max_seq_length": max_seq_length})
         other.font_sources = self.font_sources
         other._typesetter = self._typesetter
+        other._bigrams = self._bigrams
         return other
 
     def fingerprint(self) -> str:
@@ -118,15 +121,17 @@ class TextRenderer:
 
     # -- rendering ---------------------------------------------------------------------------------------------------
 
-    def __call__(self, text: RenderInput) -> Rendering:
+    def __call__(self, text: RenderInput, **arguments: Any) -> Rendering:
         """Render a string, a pair (tuple) of strings or a list of words.
 
         What does not fit in `max_seq_length` patches is cut off at the last but one patch; `split` cuts texts beforehand, and
-        for word lists `word_starts` tells how many words there are.
+        for word lists `word_starts` tells how many words there are. Bigrams take the arguments of `BigramRenderer.render`.
 
         Raises:
             UserError: the input is none of these, or holds a lone surrogate.
         """
+        if self.config.strategy == "bigrams":
+            return self._render_bigrams(text, **arguments)
         if isinstance(text, str):
             return self._render_text(text)
         if isinstance(text, tuple) and len(text) == 2:
@@ -156,6 +161,15 @@ class TextRenderer:
 
             return {"pixel_values": torch.from_numpy(pixel_values), "attention_mask": torch.from_numpy(attention_mask)}
         raise UserError(f'return_tensors must be None, "np" or "pt", not {return_tensors!r}')
+
+    def _render_bigrams(self, text: RenderInput, **arguments: Any) -> Rendering:
+        checked: RenderInput
+        if isinstance(text, tuple) and len(text) == 2:
+            checked = (self._checked(text[0]), self._checked(text[1]))
+        else:
+            checked = [self._checked(word) for word in text] if isinstance(text, list) else self._checked(text)
+        # The original keeps line breaks and tabs inside the words of a list.
+        return self._bigrams.render(text if arguments.get("legacy") else checked, self.max_seq_length, **arguments)
 
     def _render_text(self, text: str) -> Rendering:
         if self.config.strategy == "words":
@@ -200,9 +214,13 @@ class TextRenderer:
         return min(-(-x // self.patch_size) * self.patch_size, self._strip_width - self.patch_size)
 
     def _line(self, text: str) -> Line:
+        return self._typesetter.line(self._checked(text))
+
+    def _checked(self, text: str) -> str:
+        """The text with line breaks as spaces."""
         if not isinstance(text, str):
             raise UserError(f"cannot render {type(text).__name__} {text!r:.60}: pairs and word lists hold strings")
-        return self._typesetter.line(_clean(text))
+        return _clean(text)
 
     def _compose(
         self, lines: list[tuple[int, Line]], separators: list[int], word_starts: list[int] | None = None
@@ -251,6 +269,8 @@ class TextRenderer:
 
     def num_patches(self, text: str) -> int:
         """Patches that a single text needs, the final separator included, however long it is."""
+        if self.config.strategy == "bigrams":
+            return self._bigrams.num_patches(self._checked(text))
         if self.config.strategy == "words":
             return self._width_of_words(_words(text)) // self.patch_size + 1
         return -(-(self._line(text).width + 2 * self._typesetter.profile.indent) // self.patch_size) + 1
@@ -265,6 +285,8 @@ class TextRenderer:
         indent = self._typesetter.profile.indent
         limit = self._strip_width - self.patch_size
         cleaned = _clean(text)
+        if self.config.strategy == "bigrams":
+            return self._bigrams.split(text, self.max_seq_length - 1)
         words = [part for word in _WORDS.findall(cleaned) for part in self._parts(word, limit - 2 * indent)]
         if self.config.strategy == "words":
             ends = self._fill(words, [self._step_of_word(word.strip(" ")) for word in words], limit)
@@ -387,7 +409,7 @@ class TextRenderer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._typesetter = self._new_typesetter()
+        self._open_fonts()
 
 
 class _Folder:

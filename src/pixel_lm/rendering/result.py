@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,12 @@ class Rendering:
         word_starts: for word lists, the patch where each rendered word begins, and the index of the final separator; so
             `len(word_starts) - 1` words were rendered, perhaps fewer than were given.
         unknown_glyphs: characters that no font could draw (they appear as U+FFFD), as often as they occur.
+        offset_mapping: on request, int64 (num_patches, 2): the characters (start, end) that each patch shows, see
+            `offsets.patch_spans`; (0, 0) for separators. Of words, places in the word; of pairs, places in the text that
+            `sequence_ids` names. (With `legacy=True`: a list as long as `max_seq_length`, as the original gives it.)
+        sequence_ids: with an offset mapping: 0 or 1 for patches of the first or second text, None for separators; for lists
+            of words the index of the word.
+        windows: on request, for pairs whose second text does not fit: one rendering for each further window.
     """
 
     patches: npt.NDArray[np.uint8]
@@ -38,10 +45,17 @@ class Rendering:
     sep_patches: list[int]
     word_starts: list[int] | None = None
     unknown_glyphs: str = ""
+    offset_mapping: npt.NDArray[np.int64] | list[tuple[int, int]] | None = None
+    sequence_ids: list[int | None] | None = None
+    windows: list[Rendering] | None = None
 
     def __len__(self) -> int:
         """Number of patches, the final separator included."""
         return len(self.patches)
+
+    def replace(self, **changes: Any) -> Rendering:
+        """The same rendering with other values for some fields."""
+        return dataclasses.replace(self, **changes)
 
     @property
     def attention_mask(self) -> npt.NDArray[np.int64]:

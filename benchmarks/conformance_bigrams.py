@@ -131,5 +131,5 @@ def make_renderer(params: str, font_runs: str, drawn: str) -> TextRenderer:
             raise UserError(f"font {name} is not on this machine")
         own = characters.get((name, index), set())
         sources.append(FontSource(path, index, AllBut(set().union(*characters.values()) - own)))
-    config = RendererConfig(strategy="bigrams", **json.loads(params))
+    config = RendererConfig(strategy="bigrams", profile="pango", **json.loads(params))
     return TextRenderer(sources[0], fallback_fonts=sources[1:], config=config)

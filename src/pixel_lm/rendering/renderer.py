@@ -21,6 +21,7 @@ from pixel_lm.rendering.config import CONFIG_NAME, RendererConfig, read_config
 from pixel_lm.rendering.discovery import default_fonts, find_font
 from pixel_lm.rendering.fonts import Font, FontSource
 from pixel_lm.rendering.itemize import cluster_starts
+from pixel_lm.rendering.mono import fixed_pitch_font, mono_config
 from pixel_lm.rendering.profiles import get_profile
 from pixel_lm.rendering.result import Rendering, pad_patches
 from pixel_lm.rendering.typesetting import Line, Typesetter, over
@@ -75,9 +76,13 @@ class TextRenderer:
         self.config = _override(config or RendererConfig(), overrides)
         if font is None:
             main, found = default_fonts()
+            if self.config.strategy == "mono":
+                main, found = fixed_pitch_font(), [main, *found]
             fallback_fonts = found if fallback_fonts is None else fallback_fonts
         else:
             main = _as_source(font)
+        if self.config.strategy == "mono":
+            self.config = mono_config(self.config, main)
         self.font_sources: tuple[FontSource, ...] = (main, *map(_as_source, fallback_fonts or ()))
         for source in self.font_sources:
             source.check()
@@ -86,7 +91,10 @@ class TextRenderer:
     def _open_fonts(self) -> None:
         config = self.config
         fonts = [Font(source, config.pixel_size) for source in self.font_sources]
-        self._typesetter = Typesetter(fonts, get_profile(config.profile), config.pixels_per_patch)
+        profile = get_profile(config.profile)
+        if config.strategy == "mono":  # pairs of characters lie on patches
+            profile = dataclasses.replace(profile, indent=0)
+        self._typesetter = Typesetter(fonts, profile, config.pixels_per_patch)
         self._bigrams = BigramRenderer(self._typesetter, config.bigram_unit)
 
     # -- properties --------------------------------------------------------------------------------------------------
@@ -130,17 +138,17 @@ class TextRenderer:
         Raises:
             UserError: the input is none of these, or holds a lone surrogate.
         """
+        if not (isinstance(text, str | list) or (isinstance(text, tuple) and len(text) == 2)):
+            raise UserError(
+                f"cannot render {type(text).__name__} {text!r:.60}: give a string, a tuple of two strings or a list of words"
+            )
         if self.config.strategy == "bigrams":
             return self._render_bigrams(text, **arguments)
+        if arguments:
+            raise UserError(f"strategy {self.config.strategy} takes no {', '.join(arguments)}")
         if isinstance(text, str):
             return self._render_text(text)
-        if isinstance(text, tuple) and len(text) == 2:
-            return self._render_pair(*text)
-        if isinstance(text, list):
-            return self._render_words(text)
-        raise UserError(
-            f"cannot render {type(text).__name__} {text!r:.60}: give a string, a tuple of two strings or a list of words"
-        )
+        return self._render_words(text) if isinstance(text, list) else self._render_pair(*text)
 
     def batch(self, texts: Iterable[RenderInput], *, return_tensors: str | None = None) -> Any:
         """Render several inputs.
@@ -162,14 +170,15 @@ class TextRenderer:
             return {"pixel_values": torch.from_numpy(pixel_values), "attention_mask": torch.from_numpy(attention_mask)}
         raise UserError(f'return_tensors must be None, "np" or "pt", not {return_tensors!r}')
 
-    def _render_bigrams(self, text: RenderInput, **arguments: Any) -> Rendering:
+    def _render_bigrams(self, text: RenderInput, *, legacy: bool = False, **arguments: Any) -> Rendering:
         checked: RenderInput
-        if isinstance(text, tuple) and len(text) == 2:
+        if isinstance(text, tuple):
             checked = (self._checked(text[0]), self._checked(text[1]))
         else:
             checked = [self._checked(word) for word in text] if isinstance(text, list) else self._checked(text)
         # The original keeps line breaks and tabs inside the words of a list.
-        return self._bigrams.render(text if arguments.get("legacy") else checked, self.max_seq_length, **arguments)
+        given = text if legacy else checked
+        return self._bigrams.render(given, self.max_seq_length, legacy=legacy, **arguments)
 
     def _render_text(self, text: str) -> Rendering:
         if self.config.strategy == "words":
@@ -184,7 +193,7 @@ class TextRenderer:
         first_line, second_line = self._line(first), self._line(second)
         middle = self._patch_boundary(indent + first_line.width + indent)
         start = middle + self.patch_size + indent
-        end = self._patch_boundary(start + second_line.width + indent)
+        end = self._patch_boundary(start + max(1, second_line.width + indent))
         return self._compose([(indent, first_line), (start, second_line)], [middle, end])
 
     def _render_words(self, words: list[str]) -> Rendering:
@@ -210,8 +219,8 @@ class TextRenderer:
         return self.max_seq_length * self.patch_size
 
     def _patch_boundary(self, x: int) -> int:
-        """The next patch boundary at or after x, leaving a patch for the separator."""
-        return min(-(-x // self.patch_size) * self.patch_size, self._strip_width - self.patch_size)
+        """The next patch boundary at or after x, at least one, leaving a patch for the separator."""
+        return min(-(-max(x, 1) // self.patch_size) * self.patch_size, self._strip_width - self.patch_size)
 
     def _line(self, text: str) -> Line:
         return self._typesetter.line(self._checked(text))
@@ -273,7 +282,8 @@ class TextRenderer:
             return self._bigrams.num_patches(self._checked(text))
         if self.config.strategy == "words":
             return self._width_of_words(_words(text)) // self.patch_size + 1
-        return -(-(self._line(text).width + 2 * self._typesetter.profile.indent) // self.patch_size) + 1
+        width = self._line(text).width + 2 * self._typesetter.profile.indent
+        return -(-max(width, 1) // self.patch_size) + 1
 
     def split(self, text: str) -> list[str]:
         """Cut a text into pieces that fit: none is clipped, nothing is lost, `"".join(pieces) == text`.

@@ -355,7 +355,7 @@ def test_pairs_are_drawn_once(wide: TextRenderer, monkeypatch: pytest.MonkeyPatc
     def fail(text: str) -> None:
         raise AssertionError(f"{text!r} is drawn again")
 
-    monkeypatch.setattr(wide._typesetter, "line", fail)
+    monkeypatch.setattr(wide._typesetter, "whole_line", fail)
     assert same(wide.with_max_seq_length(100)("it jig till"), wide("it jig till"))
     assert same(wide("till it jig"), before)
 

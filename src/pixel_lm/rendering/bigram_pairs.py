@@ -65,7 +65,8 @@ class Pairs(dict[Sequence[str], Pair]):
         return pair
 
     def _line(self, character: str) -> Line:
-        return self.typesetter.line(character)
+        # Drawn once here, so nothing is gained by the cache of words.
+        return self.typesetter.whole_line(character)
 
     def _draw(self, characters: Sequence[str]) -> Pair:
         height = self.typesetter.height

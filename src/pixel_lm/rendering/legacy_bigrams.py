@@ -46,8 +46,8 @@ class _LegacyPairs(Pairs):
 
     def _line(self, character: str) -> Line:
         if character in _BREAKS:
-            return self.typesetter.line("")
-        return self.typesetter.line(" " * 8 if character == "\t" else character)
+            return self.typesetter.whole_line("")
+        return self.typesetter.whole_line(" " * 8 if character == "\t" else character)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ import uharfbuzz as hb
 
 from pixel_lm.errors import UserError
 from pixel_lm.rendering.hinting import isolating_gsub
+from pixel_lm.rendering.pictures import PictureFont
 
 __all__ = ["Font", "FontSource", "Glyph"]
 
@@ -110,8 +111,16 @@ class Font:
         return face
 
     @cached_property
+    def _pictures(self) -> PictureFont | None:
+        """The pictures of a font that has nothing else."""
+        tags = set(self.hb_font.face.table_tags)
+        return PictureFont(self.source.path, self.source.index) if "CBDT" in tags and "glyf" not in tags else None
+
+    @cached_property
     def metrics(self) -> tuple[int, int]:
         """Ascent above and descent below the baseline, in whole pixels, both positive."""
+        if self._pictures is not None:
+            return self._pictures.metrics(self.hb_font.scale[0] / UNITS_PER_PIXEL)
         size = self._face._FT_Face.contents.size.contents.metrics
         return size.ascender >> 6, -(size.descender >> 6)
 
@@ -130,6 +139,9 @@ class Font:
         return glyph
 
     def _rasterize(self, glyph_id: int) -> Glyph:
+        if self._pictures is not None:
+            picture = self._pictures.glyph(glyph_id, self.hb_font.scale[0] / UNITS_PER_PIXEL)
+            return Glyph(*picture) if picture else Glyph(np.zeros((0, 0), np.uint8), 0, 0)
         handle = self._face._FT_Face
         flags = freetype.FT_LOAD_TARGET_LIGHT | freetype.FT_LOAD_NO_BITMAP | freetype.FT_LOAD_RENDER
         if freetype.FT_Load_Glyph(handle, glyph_id, flags):

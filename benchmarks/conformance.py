@@ -12,12 +12,20 @@ import argparse
 import sys
 from pathlib import Path
 
+import conformance_bigrams
 import conformance_models
 import conformance_render
 
 from pixel_lm.errors import UserError
 
-CHECKS = {"render": conformance_render.run, "models": conformance_models.run}
+
+def render(directory: Path, json_path: Path | None) -> int:
+    """Compare strips of the renderer that a folder was recorded with."""
+    bigrams = (directory / f"{conformance_bigrams.BACKEND}.npz").exists()
+    return (conformance_bigrams if bigrams else conformance_render).run(directory, json_path)
+
+
+CHECKS = {"render": render, "models": conformance_models.run}
 
 
 def main(arguments: list[str] | None = None) -> int:

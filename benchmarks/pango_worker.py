@@ -106,7 +106,7 @@ class Renderer:
             overflow = -(-(begin + width - (self.width - PATCH)) // PATCH)
             if overflow <= 0 or overflow + stride >= len(spans):
                 return count
-            passage = passage[spans[-overflow - stride][0] - (spans[0][0] if count == 1 else spans[0][0]) :]
+            passage = passage[spans[-overflow - stride][0] - spans[0][0] :]
             spans = [(start - spans[-overflow - stride][0], end) for start, end in spans[-overflow - stride :]]
             if count > full:
                 return count

@@ -37,6 +37,15 @@ def test_strips_agree(shared_dir: Path, tmp_path: Path) -> None:
         assert numbers[f"{mode}_identical"] >= 0.8 * numbers[f"{mode}_strips"]
 
 
+def test_bigrams_agree(shared_dir: Path, tmp_path: Path) -> None:
+    if not Path("/usr/share/fonts/truetype/noto/NotoSansDevanagari-Regular.ttf").exists():
+        pytest.skip("the fonts of the recordings are not on this machine")
+    numbers, last_line = run("render", shared_dir / "reference/render_bigrams", tmp_path)
+    assert last_line == "identical {identical}/{strips} metadata {metadata}/{records}".format(**numbers)
+    assert numbers["metadata"] >= 0.96 * numbers["records"]
+    assert numbers["identical"] >= 0.86 * numbers["strips"]
+
+
 def test_a_folder_without_recordings_is_an_error(tmp_path: Path) -> None:
     command = [sys.executable, str(BENCHMARKS / "conformance.py"), "models", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True)

@@ -73,7 +73,7 @@ def test_fitting_survives_saving(fit: TextRenderer, tmp_path_factory: pytest.Tem
 def test_squeezed_ink_lies_within_and_keeps_what_lies_within(top: int, bottom: int, columns: int) -> None:
     ink = np.full((columns, bottom - top), 200, np.uint8)
     boxes = squeeze([(3, top, ink)], baseline=12, height=16)
-    assert all(0 <= y and y + alpha.shape[1] <= 16 for _, y, alpha in boxes)
+    assert all(y >= 0 and y + alpha.shape[1] <= 16 for _, y, alpha in boxes)
     assert {x for x, _, _ in boxes} == {3}
     if top >= 0 and bottom <= 16:
         assert boxes[0][2] is ink

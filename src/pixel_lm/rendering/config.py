@@ -13,7 +13,8 @@ from pixel_lm.rendering.profiles import get_profile
 
 __all__ = ["CONFIG_NAME", "STRATEGIES", "RendererConfig"]
 
-STRATEGIES = ("continuous", "words")
+STRATEGIES = ("continuous", "words", "bigrams", "mono")
+BIGRAM_UNITS = ("codepoint", "grapheme")
 
 CONFIG_NAME = "text_renderer_config.json"
 
@@ -31,7 +32,10 @@ class RendererConfig:
         max_seq_length: number of patches of a strip, the final separator included.
         rgb: three colour channels; grey otherwise.
         strategy: how a single text is cut before it is drawn (Lotz et al., 2023): "continuous" draws it as one line; "words"
-            starts every word on a new patch, as lists of words always do, so that a word looks the same wherever it stands.
+            starts every word on a new patch, as lists of words always do, so that a word looks the same wherever it stands;
+            "bigrams" puts at most two characters of a word into each patch; "mono" is "continuous" with a fixed-pitch font of
+            which two characters fill a patch (it sets `font_size`).
+        bigram_unit: what "bigrams" takes for a character: "codepoint", as the published checkpoints have it, or "grapheme".
         profile: the rules for placing and drawing text (`pixel_lm.rendering.profiles`): "fit" for new models; published ones
             were fine-tuned with "pango", which is what a file without this field means.
     """
@@ -42,6 +46,7 @@ class RendererConfig:
     max_seq_length: int = 529
     rgb: bool = False
     strategy: str = "continuous"
+    bigram_unit: str = "codepoint"
     profile: str = "fit"
 
     def __post_init__(self) -> None:
@@ -59,6 +64,12 @@ class RendererConfig:
             raise UserError("rgb=True is not available yet: strips are grey (colour differs for emoji only)")
         if self.strategy not in STRATEGIES:
             raise UserError(f"unknown rendering strategy {self.strategy!r}; there are: {', '.join(STRATEGIES)}")
+        if self.bigram_unit not in BIGRAM_UNITS:
+            raise UserError(f"unknown bigram_unit {self.bigram_unit!r}; there are: {', '.join(BIGRAM_UNITS)}")
+        if self.strategy == "mono" and self.pixels_per_patch % 2:
+            raise UserError(
+                f"strategy mono puts two characters into a patch: pixels_per_patch must be even, not {self.pixels_per_patch}"
+            )
         get_profile(self.profile)
 
     @property

@@ -22,6 +22,8 @@ import numpy.typing as npt
 import uharfbuzz as hb
 
 from pixel_lm.errors import UserError
+from pixel_lm.rendering.hinting import isolating_gsub
+from pixel_lm.rendering.pictures import PictureFont
 
 __all__ = ["Font", "FontSource", "Glyph"]
 
@@ -111,8 +113,16 @@ class Font:
         return face
 
     @cached_property
+    def _pictures(self) -> PictureFont | None:
+        """The pictures of a font that has nothing else."""
+        tags = set(self.hb_font.face.table_tags)
+        return PictureFont(self.source.path, self.source.index) if "CBDT" in tags and "glyf" not in tags else None
+
+    @cached_property
     def metrics(self) -> tuple[int, int]:
         """Ascent above and descent below the baseline, in whole pixels, both positive."""
+        if self._pictures is not None:
+            return self._pictures.metrics(self.hb_font.scale[0] / UNITS_PER_PIXEL)
         size = self._face._FT_Face.contents.size.contents.metrics
         return size.ascender >> 6, -(size.descender >> 6)
 
@@ -159,6 +169,9 @@ class Font:
         return glyph
 
     def _rasterize(self, glyph_id: int) -> Glyph:
+        if self._pictures is not None:
+            picture = self._pictures.glyph(glyph_id, self.hb_font.scale[0] / UNITS_PER_PIXEL)
+            return Glyph(*picture) if picture else Glyph(np.zeros((0, 0), np.uint8), 0, 0)
         handle = self._face._FT_Face
         flags = freetype.FT_LOAD_TARGET_LIGHT | freetype.FT_LOAD_NO_BITMAP | freetype.FT_LOAD_RENDER
         if freetype.FT_Load_Glyph(handle, glyph_id, flags):
@@ -173,23 +186,11 @@ class Font:
         return Glyph(np.ascontiguousarray(alpha.T), slot.bitmap_left, slot.bitmap_top)
 
 
-# A valid GSUB table with the default script and no features.
-_EMPTY_GSUB = struct.pack(
-    ">IHHH" + "H4sH" + "HH" + "HHH" + "H" + "H",
-    *(0x00010000, 10, 28, 30),
-    *(1, b"DFLT", 8),  # script list at 10
-    *(4, 0),  # script at 18: default language system at +4
-    *(0, 0xFFFF, 0),  # language system at 22
-    0,  # feature list
-    0,  # lookup list
-)
-
-
 def _without_script_features(source: FontSource) -> bytes:
-    """The font's bytes with an empty GSUB table, for FreeType only.
+    """The font's bytes with a GSUB table that knows no script, for FreeType only (see `hinting`).
 
     FreeType wheels are built with HarfBuzz, whose auto-hinter then looks at GSUB to find the script of each glyph and hints
-    differently from the FreeType of Linux distributions that drew the published strips. An empty table restores that;
+    differently from the FreeType of Linux distributions that drew the published strips. Such a table restores that;
     removing the table would switch hinting of Latin off. Fonts with CFF outlines are not auto-hinted and stay as they are.
     """
     data = source.path.read_bytes()
@@ -200,5 +201,7 @@ def _without_script_features(source: FontSource) -> bytes:
         return data
     patched = bytearray(data)
     patched += b"\0" * (-len(patched) % 4)
-    struct.pack_into(">II", patched, tables[b"GSUB"] + 8, len(patched), len(_EMPTY_GSUB))
-    return bytes(patched + _EMPTY_GSUB)
+    maxp = struct.unpack_from(">I", data, tables[b"maxp"] + 8)[0]
+    gsub = isolating_gsub(struct.unpack_from(">H", data, maxp + 4)[0])
+    struct.pack_into(">II", patched, tables[b"GSUB"] + 8, len(patched), len(gsub))
+    return bytes(patched + gsub)

@@ -91,7 +91,7 @@ class PairRenderer:
         return shown[0].replace(windows=shown[1:]) if windows else shown[0]
 
     def _num_patches(self, width: int) -> int:
-        return -(-(width + self.margins) // self.patch)
+        return -(-max(width + self.margins, 1) // self.patch)
 
     def _compose(
         self,

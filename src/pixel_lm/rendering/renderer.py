@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pixel_lm.errors import UserError
+from pixel_lm.rendering.bigrams import BigramRenderer
 from pixel_lm.rendering.composition import compose
 from pixel_lm.rendering.config import CONFIG_NAME, RendererConfig, read_config
 from pixel_lm.rendering.discovery import default_fonts, find_font
@@ -24,6 +25,7 @@ from pixel_lm.rendering.fonts import Font, FontSource
 from pixel_lm.rendering.itemize import cluster_starts
 from pixel_lm.rendering.legacy_pairs import LegacyPairs
 from pixel_lm.rendering.missing import warn_of_missing
+from pixel_lm.rendering.mono import fixed_pitch_font, mono_config
 from pixel_lm.rendering.offsets import patch_spans
 from pixel_lm.rendering.pairs import PairRenderer, with_spans
 from pixel_lm.rendering.profiles import get_profile
@@ -37,7 +39,7 @@ logger = logging.getLogger(__name__)
 RenderInput = str | tuple[str, str] | list[str]
 
 # Changes whenever the same text, fonts and configuration would give other pixels; part of every fingerprint.
-RENDERING_VERSION = 1
+RENDERING_VERSION = 2
 FALLBACK_FOLDER = "fonts"
 
 _LINE_BREAKS = "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
@@ -80,18 +82,26 @@ class TextRenderer:
         self.config = _override(config or RendererConfig(), overrides)
         if font is None:
             main, found = default_fonts()
+            if self.config.strategy == "mono":
+                main, found = fixed_pitch_font(), [main, *found]
             fallback_fonts = found if fallback_fonts is None else fallback_fonts
         else:
             main = _as_source(font)
+        if self.config.strategy == "mono":
+            self.config = mono_config(self.config, main)
         self.font_sources: tuple[FontSource, ...] = (main, *map(_as_source, fallback_fonts or ()))
         for source in self.font_sources:
             source.check()
-        self._typesetter = self._new_typesetter()
+        self._open_fonts()
 
-    def _new_typesetter(self) -> Typesetter:
+    def _open_fonts(self) -> None:
         config = self.config
         fonts = [Font(source, config.pixel_size) for source in self.font_sources]
-        return Typesetter(fonts, get_profile(config.profile), config.pixels_per_patch)
+        profile = get_profile(config.profile)
+        if config.strategy == "mono":  # pairs of characters lie on patches
+            profile = dataclasses.replace(profile, indent=0)
+        self._typesetter = Typesetter(fonts, profile, config.pixels_per_patch)
+        self._bigrams = BigramRenderer(self._typesetter, config.bigram_unit)
 
     # -- properties --------------------------------------------------------------------------------------------------
 
@@ -111,6 +121,7 @@ class TextRenderer:
         other.config = _override(self.config, {"max_seq_length": max_seq_length})
         other.font_sources = self.font_sources
         other._typesetter = self._typesetter
+        other._bigrams = self._bigrams
         return other
 
     def fingerprint(self) -> str:
@@ -144,6 +155,7 @@ class TextRenderer:
         return_overflowing_patches: bool = False,
         stride: int = 0,
         text_a_max_length: int | None = None,
+        max_length: int | None = None,
         rtl: bool | None = None,
         legacy: bool = False,
     ) -> Rendering:
@@ -160,18 +172,35 @@ class TextRenderer:
                 text before it (`Rendering.windows`).
             stride: patches of the second text that a window repeats from the one before.
             text_a_max_length: patches that the first text of a pair may take; the longest prefix that fits is kept.
-            rtl: pairs: lay both texts out from right to left (True) or left to right (False); None: each as most of its letters
+            max_length: bigrams: patches that a text or a list of words may take.
+            rtl: pairs and bigrams: lay both texts out from right to left (True) or left to right (False); None: each as most of its letters
                 ask for.
-            legacy: pairs: offsets, truncation and windows with the quirks of the original (`legacy_pairs`).
+            legacy: pairs and bigrams: offsets, truncation and windows with the quirks of the original (`legacy_pairs`,
+                `legacy_bigrams`).
 
         Raises:
             UserError: the input is none of these or holds a lone surrogate, or the arguments leave no room for the second text.
         """
-        if isinstance(text, str):
+        if not (isinstance(text, str | list) or (isinstance(text, tuple) and len(text) == 2)):
+            raise UserError(
+                f"cannot render {type(text).__name__} {text!r:.60}: give a string, a tuple of two strings or a list of words"
+            )
+        if self.config.strategy == "bigrams":
+            result = self._render_bigrams(
+                text,
+                return_offset_mapping=return_offset_mapping,
+                return_overflowing_patches=return_overflowing_patches,
+                stride=stride,
+                text_a_max_length=text_a_max_length,
+                max_length=max_length,
+                rtl=rtl,
+                legacy=legacy,
+            )
+        elif isinstance(text, str):
             result = self._render_text(text, return_offset_mapping)
         elif isinstance(text, list):
             result = self._render_words(text, return_offset_mapping)
-        elif isinstance(text, tuple) and len(text) == 2:
+        else:
             first, second = map(self._checked, text)
             if legacy:
                 result = LegacyPairs(self._typesetter, self.max_seq_length).render(
@@ -193,10 +222,6 @@ class TextRenderer:
                     windows=return_overflowing_patches,
                     stride=stride,
                 )
-        else:
-            raise UserError(
-                f"cannot render {type(text).__name__} {text!r:.60}: give a string, a tuple of two strings or a list of words"
-            )
         if result.unknown_glyphs:
             warn_of_missing(result.unknown_glyphs)
         return result
@@ -220,6 +245,16 @@ class TextRenderer:
 
             return {"pixel_values": torch.from_numpy(pixel_values), "attention_mask": torch.from_numpy(attention_mask)}
         raise UserError(f'return_tensors must be None, "np" or "pt", not {return_tensors!r}')
+
+    def _render_bigrams(self, text: RenderInput, *, legacy: bool, **arguments: Any) -> Rendering:
+        checked: RenderInput
+        if isinstance(text, tuple):
+            checked = (self._checked(text[0]), self._checked(text[1]))
+        else:
+            checked = [self._checked(word) for word in text] if isinstance(text, list) else self._checked(text)
+        # The original keeps line breaks and tabs inside the words of a list.
+        given = text if legacy else checked
+        return self._bigrams.render(given, self.max_seq_length, legacy=legacy, **arguments)
 
     def _render_text(self, text: str, offsets: bool) -> Rendering:
         if self.config.strategy == "words":
@@ -334,8 +369,8 @@ class TextRenderer:
         return self.max_seq_length * self.patch_size
 
     def _patch_boundary(self, x: int) -> int:
-        """The next patch boundary at or after x, leaving a patch for the separator."""
-        return min(-(-x // self.patch_size) * self.patch_size, self._strip_width - self.patch_size)
+        """The next patch boundary at or after x, at least one, leaving a patch for the separator."""
+        return min(-(-max(x, 1) // self.patch_size) * self.patch_size, self._strip_width - self.patch_size)
 
     def _checked(self, text: str) -> str:
         """The text with line breaks as spaces."""
@@ -359,15 +394,12 @@ class TextRenderer:
 
     def num_patches(self, text: str) -> int:
         """Patches that a single text needs, the final separator included, however long it is."""
+        if self.config.strategy == "bigrams":
+            return self._bigrams.num_patches(self._checked(text))
         if self.config.strategy == "words":
             return self._width_of_words(_words(text)) // self.patch_size + 1
-        return (
-            -(
-                -(self._typesetter.line(self._checked(text)).width + 2 * self._typesetter.profile.indent)
-                // self.patch_size
-            )
-            + 1
-        )
+        width = self._typesetter.line(self._checked(text)).width + 2 * self._typesetter.profile.indent
+        return -(-max(width, 1) // self.patch_size) + 1
 
     def split(self, text: str) -> list[str]:
         """Cut a text into pieces that fit: none is clipped, nothing is lost, `"".join(pieces) == text`.
@@ -379,6 +411,8 @@ class TextRenderer:
         indent = self._typesetter.profile.indent
         limit = self._strip_width - self.patch_size
         cleaned = _clean(text)
+        if self.config.strategy == "bigrams":
+            return self._bigrams.split(text, self.max_seq_length - 1)
         words = [part for word in _WORDS.findall(cleaned) for part in self._parts(word, limit - 2 * indent)]
         if self.config.strategy == "words":
             ends = self._fill(words, [self._step_of_word(word.strip(" ")) for word in words], limit)
@@ -498,7 +532,7 @@ class TextRenderer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._typesetter = self._new_typesetter()
+        self._open_fonts()
 
 
 class _Folder:

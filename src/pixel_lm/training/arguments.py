@@ -75,8 +75,10 @@ class RenderingArguments:
     )
     font: str | None = setting(None, "font file of a new renderer; by default one that is installed", metavar="FILE")
     max_seq_length: int = setting(529, "patches per strip")
-    strategy: Literal["continuous", "words"] | None = setting(
-        None, "draw running text in one line, or each word from a new patch on; by default as the renderer does"
+    strategy: Literal["continuous", "words", "bigrams", "mono"] | None = setting(
+        None,
+        "draw running text in one line, each word from a new patch on, two characters to a patch, or in a fixed-pitch font; by "
+        "default as the renderer does",
     )
 
 

@@ -25,6 +25,7 @@ from pixel_lm.rendering.fonts import Font
 from pixel_lm.rendering.itemize import first_direction
 
 BACKEND = "pangocairo_gray"
+PYGAME = "pygame_gray"
 METADATA = ("num_text_patches", "sep_patches", "word_starts", "offset_mapping")
 MODES = ("text", "words", "pair")
 RECORDED_CHARACTERS = 3000  # of each text, for which the fonts were recorded
@@ -47,10 +48,15 @@ def run(directory: Path, json_path: Path | None) -> int:
     cases = [json.loads(line) for line in (directory / "cases.jsonl").read_text(encoding="utf-8").splitlines()]
     pixels = np.load(directory / f"{BACKEND}.npz")
     counts: dict[str, Count] = defaultdict(Count)
+    pygame = Count()
+    pygame_pixels = np.load(directory / f"{PYGAME}.npz") if (directory / f"{PYGAME}.npz").exists() else {}
     for case in cases:
         recorded = case["renders"].get(BACKEND)
         if recorded is not None and "error" not in recorded:
             compare(case, recorded, pixels, counts[case["category"]])
+        recorded = case["renders"].get(PYGAME)
+        if recorded is not None and "error" not in recorded and case["id"] in pygame_pixels:
+            compare(case, recorded, pygame_pixels, pygame, "pygame")
 
     print(f"{'category':24} {'identical':>12} {'metadata':>12}  different")
     for category, count in sorted(counts.items()):
@@ -66,6 +72,17 @@ def run(directory: Path, json_path: Path | None) -> int:
             f"{mode}_strips": strips,
             f"{mode}_metadata": agreeing,
             f"{mode}_records": records,
+        }
+    if pygame.strips:
+        shown = f"   different: {' '.join(pygame.different)}" if pygame.different else ""
+        print(
+            f"pygame: identical {pygame.identical}/{pygame.strips} metadata {pygame.agreeing}/{pygame.records}{shown}"
+        )
+        numbers |= {
+            "pygame_identical": pygame.identical,
+            "pygame_strips": pygame.strips,
+            "pygame_metadata": pygame.agreeing,
+            "pygame_records": pygame.records,
         }
     identical, strips, agreeing, records = totals(counts.values())
     numbers |= {"identical": identical, "strips": strips, "metadata": agreeing, "records": records}
@@ -93,7 +110,11 @@ def totals(counts: Iterable[Count]) -> tuple[int, int, int, int]:
 
 
 def compare(
-    case: dict[str, Any], recorded: dict[str, Any], pixels: Mapping[str, npt.NDArray[np.uint8]], count: Count
+    case: dict[str, Any],
+    recorded: dict[str, Any],
+    pixels: Mapping[str, npt.NDArray[np.uint8]],
+    count: Count,
+    profile: str = "pango",
 ) -> None:
     """Render one case and note what agrees, also of its overflow windows."""
     given = tuple(case["input"]) if case["mode"] == "pair" else case["input"]
@@ -102,7 +123,7 @@ def compare(
     count.strips += len(expected)
     count.records += len(expected)
     try:
-        renderer = renderer_for(case)
+        renderer = renderer_for(case) if profile == "pango" else pygame_renderer(json.dumps(case["params"]))
         rendering = renderer(given, legacy=True, **case["call"])
     except UserError as error:
         count.different.append(f"{case['id']}({error})")
@@ -127,11 +148,14 @@ def full_strip(rendering: Rendering, renderer: TextRenderer) -> npt.NDArray[np.u
 
 
 def metadata(rendering: Rendering, renderer: TextRenderer) -> dict[str, Any]:
-    """Metadata in the original's units: separators in pixels."""
+    """Metadata in the original's units: separators of PangoCairo in pixels."""
     mapping = rendering.offset_mapping
     return {
         "num_text_patches": rendering.num_text_patches,
-        "sep_patches": [patch * renderer.patch_size for patch in rendering.sep_patches],
+        "sep_patches": [
+            patch if renderer.config.profile == "pygame" else patch * renderer.patch_size
+            for patch in rendering.sep_patches
+        ],
         "word_starts": rendering.word_starts,
         "offset_mapping": None if mapping is None else [list(span) for span in mapping],
     }
@@ -141,6 +165,15 @@ def renderer_for(case: dict[str, Any]) -> TextRenderer:
     """A renderer with the fonts of the case: each font draws exactly the characters that the original drew with it."""
     texts = [case["input"]] if case["mode"] == "text" else case["input"]
     return make_renderer(json.dumps(case["params"]), json.dumps(case["font_runs"]), tuple(texts))
+
+
+@lru_cache(maxsize=8)
+def pygame_renderer(params: str) -> TextRenderer:
+    """A renderer as PyGame drew the recordings: the main font draws everything."""
+    path = find_font(MAIN_FONT[0])
+    if path is None:
+        raise UserError(f"font {MAIN_FONT[0]} is not on this machine")
+    return TextRenderer(path, config=RendererConfig(profile="pygame", **json.loads(params)))
 
 
 @lru_cache(maxsize=64)

@@ -7,13 +7,14 @@ Needs python3-gi, python3-gi-cairo, gir1.2-pango-1.0 and python3-cairo, nothing 
 import json
 import sys
 import time
+from typing import Any
 
-import cairo
-import gi
+import cairo  # type: ignore[import-not-found]
+import gi  # type: ignore[import-not-found]
 
 gi.require_version("Pango", "1.0")
 gi.require_version("PangoCairo", "1.0")
-from gi.repository import Pango, PangoCairo  # noqa: E402
+from gi.repository import Pango, PangoCairo  # type: ignore[import-not-found]  # noqa: E402
 
 PATCH = 16
 INVERT = bytes(255 - value for value in range(256))
@@ -22,14 +23,14 @@ INVERT = bytes(255 - value for value in range(256))
 class Renderer:
     """Text, words and pairs on a new surface for every input."""
 
-    def __init__(self, num_patches):
+    def __init__(self, num_patches: int) -> None:
         self.width = num_patches * PATCH
 
-    def begin(self):
+    def begin(self) -> tuple[Any, Any]:
         surface = cairo.ImageSurface(cairo.FORMAT_A8, self.width, PATCH)
         return surface, cairo.Context(surface)
 
-    def draw(self, context, text, x):
+    def draw(self, context: Any, text: str, x: int) -> tuple[Any, int]:
         layout = PangoCairo.create_layout(context)
         layout.set_font_description(Pango.FontDescription("Noto Sans 13.333333333333334px"))
         layout.set_text(text, -1)
@@ -38,23 +39,23 @@ class Renderer:
         PangoCairo.show_layout(context, layout)
         return layout, width
 
-    def up(self, x):
+    def up(self, x: int) -> int:
         return min(-(-x // PATCH) * PATCH, self.width - PATCH)
 
-    def separate(self, context, x):
+    def separate(self, context: Any, x: int) -> None:
         context.rectangle(x, 0, PATCH, PATCH)
         context.fill()
 
-    def finish(self, surface):
+    def finish(self, surface: Any) -> bytes:
         return bytes(surface.get_data()).translate(INVERT)
 
-    def text(self, text):
+    def text(self, text: str) -> bytes:
         surface, context = self.begin()
         _, width = self.draw(context, text.replace("\n", " "), 2)
         self.separate(context, self.up(width + 4))
         return self.finish(surface)
 
-    def words(self, words):
+    def words(self, words: list[str]) -> bytes:
         surface, context = self.begin()
         x = 2
         for word in words:
@@ -65,7 +66,7 @@ class Renderer:
         self.separate(context, x)
         return self.finish(surface)
 
-    def offsets(self, layout):
+    def offsets(self, layout: Any) -> list[tuple[int, int]]:
         positions = []
         iterator = layout.get_iter()
         while True:
@@ -78,7 +79,7 @@ class Renderer:
             clusters.append(iterator.get_cluster_extents()[1].x / Pango.SCALE)
             if not iterator.next_cluster():
                 break
-        spans = []
+        spans: list[tuple[int, int]] = []
         previous = 0
         for index, x in enumerate(positions):
             if x >= PATCH * (len(spans) + 1):
@@ -86,7 +87,7 @@ class Renderer:
                 previous = index
         return [*spans, (previous, len(positions))]
 
-    def windows(self, pair, stride=160):
+    def windows(self, pair: list[str], stride: int = 160) -> int:
         question, passage = pair
         count = 0
         while True:
@@ -112,7 +113,7 @@ class Renderer:
                 return count
 
 
-def main():
+def main() -> None:
     for line in sys.stdin:
         job = json.loads(line)
         renderer = Renderer(job["num_patches"])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pixel_lm.rendering import TextRenderer
 from pixel_lm.rendering.fitting import squeeze
+from pixel_lm.rendering.typesetting import Typesetter
 
 SAMPLES = [
     "हिन्दी में प्रश्न कैं",
@@ -55,6 +56,7 @@ def test_the_baseline_does_not_depend_on_the_fonts_of_a_line(fit: TextRenderer, 
 @pytest.mark.parametrize("text", SAMPLES)
 def test_remembered_words_equal_whole_runs(fit: TextRenderer, text: str) -> None:
     typesetter = fit._typesetter
+    assert isinstance(typesetter, Typesetter)
     for line in (typesetter.line(f"{text} a {text}"), typesetter.line(f"{text} a {text}")):
         assert line.columns == typesetter.whole_line(f"{text} a {text}").columns
 

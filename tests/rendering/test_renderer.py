@@ -124,6 +124,7 @@ def test_characters_without_a_glyph_are_counted(renderer: TextRenderer) -> None:
 def test_remembered_words_give_the_same_ink_as_whole_runs(text: str) -> None:
     renderer = _shared_renderer()
     typesetter = renderer._typesetter
+    assert isinstance(typesetter, Typesetter)
     clean = text.translate(dict.fromkeys(map(ord, "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"), " "))
     first = typesetter.line(clean)
     again = typesetter.line(clean)
@@ -235,6 +236,7 @@ def test_threads_draw_the_same() -> None:
 def test_the_cache_is_bounded() -> None:
     renderer = TextRenderer()
     typesetter = renderer._typesetter
+    assert isinstance(typesetter, Typesetter)
     typesetter.cache_bytes = 50_000
     for i in range(500):
         renderer(f"word{i} other{i}")
@@ -294,6 +296,7 @@ REAL_TEXT = st.sampled_from(ALPHABETS).flatmap(lambda letters: st.text(st.sample
 @given(texts=st.lists(REAL_TEXT, min_size=1, max_size=4))
 def test_words_of_one_script_give_the_same_ink_as_whole_runs(texts: list[str]) -> None:
     typesetter = _shared_renderer()._typesetter
+    assert isinstance(typesetter, Typesetter)
     for text in texts:
         whole = typesetter.whole_line(text)
         for line in (typesetter.line(text), typesetter.line(text)):

@@ -37,7 +37,8 @@ class RendererConfig:
             which two characters fill a patch (it sets `font_size`).
         bigram_unit: what "bigrams" takes for a character: "codepoint", as the published checkpoints have it, or "grapheme".
         profile: the rules for placing and drawing text (`pixel_lm.rendering.profiles`): "fit" for new models; published ones
-            were fine-tuned with "pango", which is what a file without this field means.
+            were pretrained with "pygame" and most of them fine-tuned with "pango", which a file without this field means
+            unless it names PyGame.
     """
 
     font_size: float = 8
@@ -71,6 +72,8 @@ class RendererConfig:
                 f"strategy mono puts two characters into a patch: pixels_per_patch must be even, not {self.pixels_per_patch}"
             )
         get_profile(self.profile)
+        if self.profile == "pygame" and self.strategy in ("bigrams", "mono"):
+            raise UserError(f"strategy {self.strategy} needs profile pango or fit: PyGame has no such strips")
 
     @property
     def pixel_size(self) -> float:
@@ -89,7 +92,8 @@ class RendererConfig:
                 if not (numeric if wanted in (int, float) and field.name != "rgb" else isinstance(value, wanted)):
                     raise UserError(f"{origin}: {field.name} must be {wanted.__name__}, not {value!r}")
                 known[field.name] = value
-        known.setdefault("profile", "pango")  # published files do not name one
+        if "profile" not in known:  # as in published files
+            known["profile"] = "pygame" if values.get("text_renderer_type") == "PyGameTextRenderer" else "pango"
         return cls(**known)
 
 

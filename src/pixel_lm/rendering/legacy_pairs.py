@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pixel_lm.errors import UserError
 from pixel_lm.rendering.composition import compose
 from pixel_lm.rendering.result import Rendering
-from pixel_lm.rendering.typesetting import UNITS_PER_PIXEL, Line, Typesetter
+from pixel_lm.rendering.typesetting import UNITS_PER_PIXEL, Line, LineSetter
 from pixel_lm.rendering.unicode_data import bidi_code
 
 __all__ = ["LegacyPairs", "votes_rtl"]
@@ -48,7 +48,7 @@ class LegacyPairs:
         max_seq_length: patches of a strip.
     """
 
-    def __init__(self, typesetter: Typesetter, max_seq_length: int) -> None:
+    def __init__(self, typesetter: LineSetter, max_seq_length: int) -> None:
         self.typesetter = typesetter
         self.patch = typesetter.height
         self.max_seq_length = max_seq_length

@@ -16,7 +16,7 @@ from pixel_lm.rendering.itemize import cluster_starts
 from pixel_lm.rendering.legacy_pairs import votes_rtl
 from pixel_lm.rendering.offsets import patch_spans
 from pixel_lm.rendering.result import Rendering
-from pixel_lm.rendering.typesetting import Line, Typesetter
+from pixel_lm.rendering.typesetting import Line, LineSetter
 
 __all__ = ["PairRenderer", "with_spans"]
 
@@ -41,7 +41,7 @@ class PairRenderer:
         max_seq_length: patches of a strip.
     """
 
-    def __init__(self, typesetter: Typesetter, max_seq_length: int) -> None:
+    def __init__(self, typesetter: LineSetter, max_seq_length: int) -> None:
         self.typesetter = typesetter
         self.patch = typesetter.height
         self.max_seq_length = max_seq_length

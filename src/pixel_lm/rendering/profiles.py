@@ -40,6 +40,8 @@ class Profile:
 PROFILES = {
     # PangoCairo as the published fine-tuning experiments used it (Rust et al., 2023, section 3.1).
     "pango": Profile(name="pango", indent=2, raise_by=2),
+    # PyGame as the published pretraining used it (`pygame_typesetting`).
+    "pygame": Profile(name="pygame", indent=2, raise_by=0),
     # Ours, for models trained from now on: the main font as in `pango`, every other script on the same baseline and whole.
     "fit": Profile(name="fit", indent=2, raise_by=2, fit=True),
 }

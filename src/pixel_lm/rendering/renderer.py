@@ -29,8 +29,9 @@ from pixel_lm.rendering.mono import fixed_pitch_font, mono_config
 from pixel_lm.rendering.offsets import patch_spans
 from pixel_lm.rendering.pairs import PairRenderer, with_spans
 from pixel_lm.rendering.profiles import get_profile
+from pixel_lm.rendering.pygame_typesetting import PyGameFont, PyGameTypesetter
 from pixel_lm.rendering.result import Rendering, pad_patches
-from pixel_lm.rendering.typesetting import Line, Typesetter
+from pixel_lm.rendering.typesetting import Line, LineSetter, Typesetter
 
 __all__ = ["RenderInput", "TextRenderer"]
 
@@ -84,6 +85,8 @@ class TextRenderer:
             main, found = default_fonts()
             if self.config.strategy == "mono":
                 main, found = fixed_pitch_font(), [main, *found]
+            if self.config.profile == "pygame":
+                found = []  # no other font ever takes part
             fallback_fonts = found if fallback_fonts is None else fallback_fonts
         else:
             main = _as_source(font)
@@ -100,8 +103,15 @@ class TextRenderer:
         profile = get_profile(config.profile)
         if config.strategy == "mono":  # pairs of characters lie on patches
             profile = dataclasses.replace(profile, indent=0)
-        self._typesetter = Typesetter(fonts, profile, config.pixels_per_patch)
-        self._bigrams = BigramRenderer(self._typesetter, config.bigram_unit)
+        typesetter = Typesetter(fonts, profile, config.pixels_per_patch)
+        self._bigrams = BigramRenderer(typesetter, config.bigram_unit)
+        self._typesetter: LineSetter = typesetter
+        # Draws the words of lists.
+        self._word_setter: LineSetter = typesetter
+        if config.profile == "pygame":
+            font = PyGameFont(self.font_sources[0], config.font_size, config.dpi)
+            self._typesetter = PyGameTypesetter(font, fonts[0], profile, config.pixels_per_patch)
+            self._word_setter = PyGameTypesetter(font, fonts[0], profile, config.pixels_per_patch, words=True)
 
     # -- properties --------------------------------------------------------------------------------------------------
 
@@ -121,6 +131,7 @@ class TextRenderer:
         other.config = _override(self.config, {"max_seq_length": max_seq_length})
         other.font_sources = self.font_sources
         other._typesetter = self._typesetter
+        other._word_setter = self._word_setter
         other._bigrams = self._bigrams
         return other
 
@@ -175,7 +186,7 @@ class TextRenderer:
             max_length: bigrams: patches that a text or a list of words may take.
             rtl: pairs and bigrams: lay both texts out from right to left (True) or left to right (False); None: each as most of its letters
                 ask for.
-            legacy: pairs and bigrams: offsets, truncation and windows with the quirks of the original (`legacy_pairs`,
+            legacy: pairs, bigrams and the profile `pygame`: line breaks, offsets, truncation and windows with the quirks of the original (`legacy_pairs`,
                 `legacy_bigrams`).
 
         Raises:
@@ -185,6 +196,7 @@ class TextRenderer:
             raise UserError(
                 f"cannot render {type(text).__name__} {text!r:.60}: give a string, a tuple of two strings or a list of words"
             )
+        raw = legacy and self.config.profile == "pygame"  # PyGame draws line breaks as boxes
         if self.config.strategy == "bigrams":
             result = self._render_bigrams(
                 text,
@@ -197,9 +209,9 @@ class TextRenderer:
                 legacy=legacy,
             )
         elif isinstance(text, str):
-            result = self._render_text(text, return_offset_mapping)
+            result = self._render_text(text, return_offset_mapping, raw)
         elif isinstance(text, list):
-            result = self._render_words(text, return_offset_mapping)
+            result = self._render_words(text, return_offset_mapping, raw)
         else:
             first, second = map(self._checked, text)
             if legacy:
@@ -256,11 +268,11 @@ class TextRenderer:
         given = text if legacy else checked
         return self._bigrams.render(given, self.max_seq_length, legacy=legacy, **arguments)
 
-    def _render_text(self, text: str, offsets: bool) -> Rendering:
+    def _render_text(self, text: str, offsets: bool, raw: bool = False) -> Rendering:
         if self.config.strategy == "words":
             return self._render_words(_words(text), offsets)
         indent = self._typesetter.profile.indent
-        text = self._checked(text)
+        text = text if raw else self._checked(text)
         if not offsets:
             parts = self._typesetter.parts(text)
             if parts is not None:
@@ -291,7 +303,7 @@ class TextRenderer:
         patches = np.frombuffer(strip, np.uint8).reshape(-1, height, height).transpose(0, 2, 1)
         return Rendering(patches=patches, num_text_patches=end // height, sep_patches=[end // height])
 
-    def _render_words(self, words: list[str], offsets: bool) -> Rendering:
+    def _render_words(self, words: list[str], offsets: bool, raw: bool = False) -> Rendering:
         if not offsets and len(words) > 2:
             result = self._join_words(words)
             if result is not None:
@@ -303,7 +315,7 @@ class TextRenderer:
         starts = [0]
         for index, word in enumerate(words):
             is_last = index == len(words) - 1
-            line = self._typesetter.line(self._checked(word if is_last else word + " "))
+            line = self._word_setter.line((word if raw else self._checked(word)) + ("" if is_last else " "))
             lines.append((x, line))
             x = self._patch_boundary(x + line.width + (indent if is_last else 0))
             starts.append(x // self.patch_size)
@@ -323,7 +335,9 @@ class TextRenderer:
 
     def _join_words(self, words: list[str]) -> Rendering | None:
         """The same as `_render_words` for words that fit on the strip and whose ink keeps its place; else None."""
-        typesetter, height = self._typesetter, self.patch_size
+        typesetter, height = self._word_setter, self.patch_size
+        if not isinstance(typesetter, Typesetter):
+            return None
         patch = height * height
         try:
             parts = list(map(typesetter.padded_words.__getitem__, words))
@@ -362,7 +376,7 @@ class TextRenderer:
         return Rendering(patches=patches, num_text_patches=starts[-1], sep_patches=[starts[-1]], word_starts=starts)
 
     def _word_spans(self, word: str, x: int, first: int, last: int) -> npt.NDArray[np.int64]:
-        return patch_spans(self._typesetter.centers(_clean(word)) + x, first, last, self.patch_size)
+        return patch_spans(self._word_setter.centers(_clean(word)) + x, first, last, self.patch_size)
 
     @property
     def _strip_width(self) -> int:

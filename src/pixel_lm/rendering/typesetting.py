@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ from pixel_lm.rendering.profiles import Profile
 from pixel_lm.rendering.unicode_data import bidi_code
 from pixel_lm.rendering.word_table import WordTable
 
-__all__ = ["UNITS_PER_PIXEL", "Cluster", "Line", "Typesetter"]
+__all__ = ["UNITS_PER_PIXEL", "Cluster", "Line", "LineSetter", "Place", "Typesetter"]
 
 # A token: a word and the spaces after it; the first one of an item also takes the spaces before it.
 _TOKEN = re.compile(" *[^ ]+ *")
@@ -157,6 +157,31 @@ def _is_variation_selector(char: str) -> bool:
 def _starts_token(char: str) -> bool:
     """Whether a token may begin with this character: shaping it must not depend on what stands before."""
     return unicodedata.category(char)[0] not in "CZ" and not is_attached(char) and not _is_variation_selector(char)
+
+
+class LineSetter(Protocol):
+    """What draws lines: `Typesetter`, or `PyGameTypesetter` with the same methods (described there)."""
+
+    profile: Profile
+    height: int
+
+    def line(self, text: str, base_level: int | None = None) -> Line: ...
+
+    def parts(self, text: str) -> list[bytes] | None: ...
+
+    def lost_ink(self, text: str) -> tuple[int, int]: ...
+
+    def clusters(self, text: str, base_level: int | None = None, *, graphemes: bool = True) -> list[Cluster]: ...
+
+    def centers(self, text: str, base_level: int | None = None) -> npt.NDArray[np.int64]: ...
+
+    def width(self, text: str, base_level: int | None = None) -> int: ...
+
+    def width_of_word(self, word: str) -> int: ...
+
+    def font_of(self, char: str) -> Font | None: ...
+
+    def is_unknown(self, char: str) -> bool: ...
 
 
 class Typesetter:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import uharfbuzz as hb
 
-from pixel_lm.rendering.cells import Cell, add_columns, cell_of, join_cells
+from pixel_lm.rendering.cells import Cell, cell_of, join_cells, spread
 from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
 from pixel_lm.rendering.itemize import is_attached
 
@@ -129,7 +129,7 @@ class WordTable:
                 tokens.reverse()
                 parts.reverse()
             overhang = list(map(self._overhang.get, tokens))
-            ends = _spread(overhang, parts, only_on_paper=self._several_fonts)
+            ends = spread(overhang, parts, only_on_paper=self._several_fonts)
             if ends is None:
                 return None
             left, right = ends
@@ -295,7 +295,7 @@ class WordTable:
             pieces.reverse()
         # Between runs it matters how ink meets ink: here it may only meet paper.
         parts = [columns for columns, _, _ in pieces]
-        ends = _spread([(left, right) for _, left, right in pieces], parts, only_on_paper=True)
+        ends = spread([(left, right) for _, left, right in pieces], parts, only_on_paper=True)
         if ends is None:
             self._refused.add(token)
             return False
@@ -344,68 +344,3 @@ class WordTable:
 def _with_spaces(words: list[str], last: str) -> list[str]:
     tokens = [word + " " for word in words]
     return [*tokens, last] if last else tokens
-
-
-def _spread(
-    overhang: list[tuple[bytes, bytes] | None] | list[tuple[bytes, bytes]], parts: list[bytes], only_on_paper: bool
-) -> tuple[bytes, bytes] | None:
-    """Add ink that stands out of parts to their neighbours.
-
-    Args:
-        overhang: for each part the columns that stand out on its left and right, or None.
-        parts: columns from left to right; changed in place.
-        only_on_paper: give up where ink would meet ink.
-
-    Returns:
-        What stands out on the left and right of all of them; None if it was given up.
-    """
-    left_end = right_end = b""
-    for index, pair in enumerate(overhang):
-        if pair is None:
-            continue
-        left, right = pair
-        at = index
-        while left:  # over as many parts to the left as it takes
-            at -= 1
-            if at < 0:
-                added = _add_to_longer(left_end[::-1], left[::-1], only_on_paper)
-                left_end = added[::-1] if added is not None else b""
-            else:
-                size = min(len(left), len(parts[at]))
-                added = _add(parts[at], len(parts[at]) - size, left[len(left) - size :], only_on_paper)
-                parts[at] = added or b""
-                left = left[: len(left) - size]
-            if added is None:
-                return None
-            if at < 0:
-                break
-        at = index
-        while right:
-            at += 1
-            if at == len(parts):
-                added = _add_to_longer(right_end, right, only_on_paper)
-                right_end = added or b""
-            else:
-                size = min(len(right), len(parts[at]))
-                added = _add(parts[at], 0, right[:size], only_on_paper)
-                parts[at] = added or b""
-                right = right[size:]
-            if added is None:
-                return None
-            if at == len(parts):
-                break
-    return left_end, right_end
-
-
-def _add(columns: bytes, at: int, ink: bytes, only_on_paper: bool) -> bytes | None:
-    if only_on_paper and columns[at : at + len(ink)].count(255) != len(ink):
-        return None
-    canvas = bytearray(columns)
-    add_columns(canvas, at, ink)
-    return bytes(canvas)
-
-
-def _add_to_longer(one: bytes, other: bytes, only_on_paper: bool) -> bytes | None:
-    """Add ink to ink that begins at the same column."""
-    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
-    return _add(longer, 0, shorter, only_on_paper and bool(shorter))

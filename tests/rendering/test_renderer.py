@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pixel_lm.errors import UserError
 from pixel_lm.rendering import Rendering, TextRenderer
+from pixel_lm.rendering.typesetting import Typesetter
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 

@@ -146,8 +146,11 @@ class PairRenderer:
     def _windows(self, text: str, room: int, stride: int, level: int) -> Iterator[_Piece]:
         """Pieces of whole words that fit in `room` patches; each repeats about `stride` patches of the one before it."""
         limit = room * self.patch - self.margins
-        words = [part for word in _WORDS.findall(text) for part in self._parts(word, limit)]
-        widths = list(map(self.typesetter.width_of_word, words))
+        words = _WORDS.findall(text)
+        widths = self.typesetter.widths_of_words(words)
+        if widths and (max(widths) > limit or max(map(len, words)) > _LONGEST_WORD):
+            words = [part for word in words for part in self._parts(word, limit)]
+            widths = self.typesetter.widths_of_words(words)
         offsets = [0, *accumulate(map(len, words))]
         begins = [0, *accumulate(widths)]
         first = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import math
 import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import freetype
@@ -167,6 +168,10 @@ class PyGameTypesetter:
     def width_of_word(self, word: str) -> int:
         """Advance of a word in pixels; those of the words of a line add up to at least its width."""
         return sum(self.font.glyph(char)[1] for char in word)
+
+    def widths_of_words(self, words: Sequence[str]) -> list[int]:
+        """Advances of words in pixels."""
+        return list(map(self.width_of_word, words))
 
     def clusters(self, text: str, base_level: int | None = None, *, graphemes: bool = True) -> list[Cluster]:
         """Where the characters of a line lie, from left to right."""

@@ -431,7 +431,7 @@ class TextRenderer:
         if self.config.strategy == "words":
             ends = self._fill(words, [self._step_of_word(word.strip(" ")) for word in words], limit)
         else:
-            ends = self._fill(words, list(map(self._typesetter.width_of_word, words)), limit - 2 * indent)
+            ends = self._fill(words, self._typesetter.widths_of_words(words), limit - 2 * indent)
         # Cleaning replaces one for one, so that places in the cleaned text are places in the text.
         offsets = [0, *accumulate(map(len, words))]
         return [text[offsets[start] : offsets[end]] for start, end in pairwise([0, *ends])]

@@ -179,6 +179,8 @@ class LineSetter(Protocol):
 
     def width_of_word(self, word: str) -> int: ...
 
+    def widths_of_words(self, words: Sequence[str]) -> list[int]: ...
+
     def font_of(self, char: str) -> Font | None: ...
 
     def is_unknown(self, char: str) -> bool: ...
@@ -374,6 +376,13 @@ class Typesetter:
                 self._widths.clear()
             width = self._widths[word] = self.line(word).width
         return width
+
+    def widths_of_words(self, words: Sequence[str]) -> list[int]:
+        """Widths of words that stand alone each."""
+        try:
+            return list(map(self._widths.__getitem__, words))
+        except KeyError:
+            return list(map(self.width_of_word, words))
 
     # -- fonts -------------------------------------------------------------------------------------------------------
 

@@ -141,7 +141,7 @@ class WordTable:
         return self._spaced.keys() >= set(words) and (not last or last in self._final)
 
     def _columns_of(self, token: str) -> bytes:
-        if token[0] == " ":
+        if token[0] == " " and len(token) > 1:
             return self._led[token]
         return self._spaced[token[:-1]] if token[-1] == " " else self._final[token]
 
@@ -198,21 +198,26 @@ class WordTable:
         if not tokens:
             return None
         try:
-            columns = list(map(self._columns_of, tokens)) if self._several_fonts or self._knows(words, last) else []
+            if self._several_fonts:
+                columns = list(map(self._columns_of, tokens))
+            else:
+                columns = list(map(self._spaced.__getitem__, words))
+                if last:
+                    columns.append(self._final[last])
         except KeyError:
             return None
-        if not columns:
-            return None
-        parts: list[npt.NDArray[np.int64]] = []
-        for token in tokens:
-            part = self._centers.get(token)
-            if part is None:
-                part = self._centers[token] = centers_of(token)
-                self._shaping.spend(_ENTRY_BYTES + part.nbytes)
-            parts.append(part)
-        widths = np.array(list(map(len, columns))) // self.height
+        known = self._centers
+        try:
+            parts = list(map(known.__getitem__, tokens))
+        except KeyError:
+            for token in tokens:
+                if token not in known:
+                    known[token] = centers_of(token)
+                    self._shaping.spend(_ENTRY_BYTES + known[token].nbytes)
+            parts = [known[token] if token in known else centers_of(token) for token in tokens]
+        widths = np.fromiter(map(len, columns), np.int64, len(columns)) // self.height
         begins = np.cumsum(widths[::-1])[::-1] - widths if self.rtl else np.cumsum(widths) - widths
-        return np.concatenate(parts) + np.repeat(begins, [len(part) for part in parts])
+        return np.concatenate(parts) + np.repeat(begins, list(map(len, parts)))
 
     # -- new words ---------------------------------------------------------------------------------------------------
 

@@ -7,13 +7,15 @@ and saturates, as everywhere within a run.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pixel_lm.rendering.fonts import Glyph
 
-__all__ = ["Cell", "add_columns", "cell_of", "join_cells", "spread"]
+__all__ = ["Cell", "add_columns", "cell_of", "join_cells", "over", "spread"]
 
 
 class Cell(NamedTuple):
@@ -79,17 +81,18 @@ def add_columns(canvas: bytearray, at: int, ink: bytes) -> None:
 
 
 def spread(
-    overhang: list[tuple[bytes, bytes] | None] | list[tuple[bytes, bytes]], parts: list[bytes], only_on_paper: bool
-) -> tuple[bytes, bytes] | None:
+    overhang: Sequence[tuple[bytes, bytes] | None], parts: list[bytes], same_run: Callable[[int, int], bool] | None
+) -> tuple[bytes, bytes]:
     """Add ink that stands out of parts to their neighbours.
 
     Args:
         overhang: for each part the columns that stand out on its left and right, or None.
         parts: columns from left to right; changed in place.
-        only_on_paper: give up where ink would meet ink.
+        same_run: whether two parts, by their numbers from left to right, belong to one run, within which ink adds up; between runs
+            ink is drawn over ink. None: all do.
 
     Returns:
-        What stands out on the left and right of all of them; None if it was given up.
+        What stands out on the left and right of all of them.
     """
     left_end = right_end = b""
     for index, pair in enumerate(overhang):
@@ -100,44 +103,41 @@ def spread(
         while left:  # over as many parts to the left as it takes
             at -= 1
             if at < 0:
-                added = _add_to_longer(left_end[::-1], left[::-1], only_on_paper)
-                left_end = added[::-1] if added is not None else b""
+                left_end, left = _to_longer(left_end[::-1], left[::-1])[::-1], b""
             else:
                 size = min(len(left), len(parts[at]))
-                added = _add(parts[at], len(parts[at]) - size, left[len(left) - size :], only_on_paper)
-                parts[at] = added or b""
+                adds = same_run is None or same_run(at, index)
+                parts[at] = _with_ink(parts[at], len(parts[at]) - size, left[len(left) - size :], adds)
                 left = left[: len(left) - size]
-            if added is None:
-                return None
-            if at < 0:
-                break
         at = index
         while right:
             at += 1
             if at == len(parts):
-                added = _add_to_longer(right_end, right, only_on_paper)
-                right_end = added or b""
+                right_end, right = _to_longer(right_end, right), b""
             else:
                 size = min(len(right), len(parts[at]))
-                added = _add(parts[at], 0, right[:size], only_on_paper)
-                parts[at] = added or b""
-                right = right[size:]
-            if added is None:
-                return None
-            if at == len(parts):
-                break
+                adds = same_run is None or same_run(index, at)
+                parts[at], right = _with_ink(parts[at], 0, right[:size], adds), right[size:]
     return left_end, right_end
 
 
-def _add(columns: bytes, at: int, ink: bytes, only_on_paper: bool) -> bytes | None:
-    if only_on_paper and columns[at : at + len(ink)].count(255) != len(ink):
-        return None
+def over(source: npt.NDArray[np.uint8], destination: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Porter-Duff OVER of two coverages, with the rounding of pixman: s + d·(255 − s)/255."""
+    product = destination.astype(np.uint16) * (255 - source) + 128
+    return source + ((product + (product >> 8)) >> 8).astype(np.uint8)
+
+
+def _with_ink(columns: bytes, at: int, ink: bytes, adds: bool) -> bytes:
     canvas = bytearray(columns)
-    add_columns(canvas, at, ink)
+    if adds or canvas.count(255, at, at + len(ink)) == len(ink):
+        add_columns(canvas, at, ink)
+    else:
+        here, there = np.frombuffer(columns, np.uint8)[at : at + len(ink)], np.frombuffer(ink, np.uint8)
+        canvas[at : at + len(ink)] = (~over(~there, ~here)).tobytes()
     return bytes(canvas)
 
 
-def _add_to_longer(one: bytes, other: bytes, only_on_paper: bool) -> bytes | None:
-    """Add ink to ink that begins at the same column."""
+def _to_longer(one: bytes, other: bytes) -> bytes:
+    """Ink and ink that begin at the same column."""
     longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
-    return _add(longer, 0, shorter, only_on_paper and bool(shorter))
+    return _with_ink(longer, 0, shorter, False) if shorter else longer

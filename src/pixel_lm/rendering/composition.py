@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pixel_lm.rendering.typesetting import Line, over
+from pixel_lm.rendering.cells import over
+from pixel_lm.rendering.typesetting import Line
 
 __all__ = ["compose"]
 

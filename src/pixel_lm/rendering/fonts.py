@@ -23,6 +23,7 @@ import uharfbuzz as hb
 
 from pixel_lm.errors import UserError
 from pixel_lm.rendering.hinting import isolating_gsub
+from pixel_lm.rendering.interaction import interacting_glyphs
 from pixel_lm.rendering.pictures import PictureFont
 
 __all__ = ["Font", "FontSource", "Glyph"]
@@ -147,6 +148,15 @@ class Font:
         if top is None:
             top = extents.ascender if coordinate("ideo") is None else bottom + em
         return bottom + (top - bottom) // 10
+
+    @cached_property
+    def _interacting(self) -> frozenset[int] | None:
+        return interacting_glyphs(self.source.path, self.source.index)
+
+    def stands_alone(self, char: str) -> bool:
+        """Whether a character looks the same whatever stands beside it."""
+        glyph = self.hb_font.get_nominal_glyph(ord(char))
+        return glyph is not None and self._interacting is not None and glyph not in self._interacting
 
     def resized(self, factor: float, drop: int) -> Font:
         """The same font at another size, set `drop` pixels lower than others on the same baseline."""

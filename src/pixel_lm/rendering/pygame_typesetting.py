@@ -132,10 +132,11 @@ class PyGameTypesetter:
         parts = [cell.columns for cell in cells]
         left = right = b""
         if any(cell.left or cell.right for cell in cells):
-            ends = spread([(cell.left, cell.right) for cell in cells], parts, only_on_paper=True)
-            if ends is None:
+            if any(cell.right and cell.right.count(255) != len(cell.right) for cell in cells[:-1]) or any(
+                cell.left and cell.left.count(255) != len(cell.left) for cell in cells[1:]
+            ):
                 return None
-            left, right = ends
+            left, right = spread([(cell.left, cell.right) for cell in cells], parts, None)
         height = self.height
         columns = left + b"".join(parts) + right
         first = begin * height + len(left)

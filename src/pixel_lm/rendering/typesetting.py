@@ -27,6 +27,7 @@ import numpy.typing as npt
 import uharfbuzz as hb
 from fontTools.unicodedata import script
 
+from pixel_lm.rendering.cells import over
 from pixel_lm.rendering.fitting import Box, fitting_of, squeeze
 from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
 from pixel_lm.rendering.itemize import Item, cluster_starts, is_attached, items
@@ -207,6 +208,9 @@ class Typesetter:
         self._fitted: dict[Font, Font] = {}
         self._rank = {font: rank for rank, font in reversed(list(enumerate(self.fonts)))}
         self._font_of: dict[str, Font | None] = {}
+        # Characters whose looks do not depend on their neighbours, of those judged so far.
+        self._stand_alone: set[str] = set()
+        self._judged: set[str] = set()
         self.forget()
 
     def forget(self) -> None:
@@ -279,7 +283,7 @@ class Typesetter:
         place = self._place(text, line_items)
         for item in _visual_order(line_items):
             words = self._item_table(item.script, item.level % 2 == 1, place)
-            joined = words.line(text[item.start : item.end]) if item.script not in _UNSPACED else None
+            joined = self._from_table(words, text[item.start : item.end], item.script)
             if joined is not None:
                 pieces.append(self._line_of(*joined, place))
                 items_of.append(item)
@@ -553,8 +557,8 @@ class Typesetter:
         buffer.direction = "rtl" if item.level % 2 else "ltr"
         buffer.script = item.script
         hb.shape(run.font.hb_font, buffer, _FEATURES.get(item.script))
-        flags = [info.flags for info in buffer.glyph_infos if info.cluster == 1]
-        return not flags or any(flag & hb.GlyphFlags.UNSAFE_TO_BREAK for flag in flags)
+        flags = [info.flags.value for info in buffer.glyph_infos if info.cluster == 1]
+        return not flags or any(flag & hb.GlyphFlags.UNSAFE_TO_BREAK.value for flag in flags)
 
     # -- drawing -----------------------------------------------------------------------------------------------------
 
@@ -650,7 +654,7 @@ class Typesetter:
             elif start >= run_begins_at:
                 target -= np.minimum(target, 255 - columns)  # 255 is no ink, so this adds ink and saturates
             elif ((target != 255) & (columns != 255)).any():
-                return None
+                target[:] = ~over(~columns, ~target)
             else:
                 np.minimum(target, columns, out=target)
             reach = max(reach, start + len(columns))
@@ -681,6 +685,19 @@ class Typesetter:
                     words.clear()
                 for table in self._tables.values():
                     table.clear()
+
+    def _from_table(self, words: WordTable, text: str, name: str) -> tuple[list[bytes], bytes, bytes] | None:
+        """Text of one item from its table of words or characters; None where that takes more."""
+        if name not in _UNSPACED:
+            return words.line(text)
+        if words.rtl:
+            return None
+        for char in set(text) - self._judged:
+            font = self.font_of(char)
+            if font is not None and not is_attached(char) and not _follows_font(char) and font.stands_alone(char):
+                self._stand_alone.add(char)
+            self._judged.add(char)
+        return words.characters(text, self._stand_alone)
 
     # -- lines of one script -----------------------------------------------------------------------------------------
 
@@ -763,8 +780,24 @@ class Typesetter:
         def baseline_of(font: Font) -> float:
             return place.baseline_of(font) + font.drop
 
-        features = _FEATURES.get(name)
-        return WordTable(self, name, rtl, baseline_of, self.height, features, self.profile.fit, is_simple)
+        def draw_token(token: str) -> tuple[bytes, bytes, bytes]:
+            item = Item(0, len(token), int(rtl), name)
+            # The space before it keeps a mark from getting a dotted circle, as in the middle of a line.
+            line = self._draw(self._shape(" " + token, 1, len(token) + 1, item)[0], place, "")
+            left, end = line.left * self.height, (line.left + line.width) * self.height
+            return line.columns[left:end], line.columns[:left], line.columns[end:]
+
+        return WordTable(
+            self,
+            name,
+            rtl,
+            baseline_of,
+            self.height,
+            _FEATURES.get(name),
+            self.profile.fit,
+            draw_token,
+            is_simple,
+        )
 
     def _is_simple(self, char: str, name: str, rtl: bool) -> bool:
         """Whether a character can stand in a line of one script and direction without making it two, and some font has it."""
@@ -777,6 +810,11 @@ class Typesetter:
 
     def run_fonts(self, text: str) -> list[tuple[int, int, Font]]:
         """Stretches (start, end, font as it is drawn with) of a text that one font draws each."""
+        fonts = set(map(self._font_of.get, text.replace(" ", "")))
+        if len(fonts) == 1:
+            font = fonts.pop()
+            if font is not None:
+                return [(0, len(text), self._fit(font))]
         return [(start, end, self._fit(font)) for start, end, font in self._runs(text, 0, len(text))]
 
     def rank(self, char: str) -> int:
@@ -788,7 +826,11 @@ class Typesetter:
 def _direction_fits(char: str, rtl: bool) -> bool:
     """Whether a character leaves a line without any of the other direction in one piece."""
     kind = unicodedata.bidirectional(char)
-    return kind in ("R", "AL", "ON", "NSM", "WS") if rtl else kind in ("L", "EN", "ES", "ET", "CS", "ON", "NSM", "WS")
+    return (
+        kind in ("R", "AL", "ON", "NSM", "WS", "CS", "ES", "ET")
+        if rtl
+        else kind in ("L", "EN", "ES", "ET", "CS", "ON", "NSM", "WS")
+    )
 
 
 def _row(y: float) -> int:
@@ -813,12 +855,6 @@ def add_ink(canvas: npt.NDArray[np.uint8], x: int, y: int, alpha: npt.NDArray[np
     if x0 < x1 and y0 < y1:
         target = canvas[x0:x1, y0:y1]
         target += np.minimum(alpha[x0 - x : x1 - x, y0 - y : y1 - y], 255 - target)
-
-
-def over(source: npt.NDArray[np.uint8], destination: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Porter-Duff OVER of two coverages, with the rounding of pixman: s + d·(255 − s)/255."""
-    product = destination.astype(np.uint16) * (255 - source) + 128
-    return source + ((product + (product >> 8)) >> 8).astype(np.uint8)
 
 
 def _tokens(text: str) -> list[str]:

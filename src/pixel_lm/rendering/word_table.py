@@ -8,9 +8,9 @@ break before), and text with such a word takes the slower way. The result is the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import accumulate
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ __all__ = ["WordTable"]
 # What a remembered word costs beside its ink: the key, dictionary entries, objects.
 _ENTRY_BYTES = 300
 _HALF = UNITS_PER_PIXEL // 2
+_UNSAFE_TO_BREAK = hb.GlyphFlags.UNSAFE_TO_BREAK.value
 
 
 class Shaping(Protocol):
@@ -50,7 +51,8 @@ class WordTable:
         baseline_of: the baseline of a font on the strip, in pixels from its top.
         height: rows of the strip.
         features: for HarfBuzz.
-        must_fit: whether words with ink outside the strip are left to others.
+        must_fit: whether words with ink outside the strip are left to `draw_token`.
+        draw_token: draws a word that cells do not make: its columns, and what stands out on its left and right.
         is_simple: whether a character is for this table: some font draws it, and it is of the script and direction or neutral.
     """
 
@@ -63,6 +65,7 @@ class WordTable:
         height: int,
         features: dict[str, bool] | None,
         must_fit: bool,
+        draw_token: Callable[[str], tuple[bytes, bytes, bytes]],
         is_simple: Callable[[str], bool],
     ) -> None:
         self.script = script
@@ -72,6 +75,7 @@ class WordTable:
         self._baseline_of = baseline_of
         self._features = features
         self._must_fit = must_fit
+        self._draw_token = draw_token
         self._is_simple = is_simple
         self._simple: set[str] = set()
         self._cells: dict[tuple[Font, int, int, int, int], Cell | None] = {}
@@ -129,13 +133,58 @@ class WordTable:
                 tokens.reverse()
                 parts.reverse()
             overhang = list(map(self._overhang.get, tokens))
-            ends = spread(overhang, parts, only_on_paper=self._several_fonts)
-            if ends is None:
-                return None
-            left, right = ends
+            left, right = spread(overhang, parts, self._run_rule(tokens) if self._several_fonts else None)
         elif self.rtl:
             parts.reverse()
         return parts, left, right
+
+    def characters(self, text: str, stand_alone: set[str]) -> tuple[list[bytes], bytes, bytes] | None:
+        """As `line`, for a script without spaces: characters that stand alone are drawn one by one, what lies between as a word.
+
+        Args:
+            stand_alone: the characters of which it is known that they look the same anywhere.
+        """
+        if stand_alone.issuperset(text):
+            tokens = list(text)
+        else:
+            pairs: list[tuple[str, str]] = []
+            lead, together = "", False
+            for char in text:
+                if char == " ":
+                    if pairs:
+                        pairs[-1] = pairs[-1][0], pairs[-1][1] + " "
+                    else:
+                        lead += " "
+                    together = False
+                elif together and char not in stand_alone:
+                    pairs[-1] = pairs[-1][0] + char, ""
+                else:
+                    pairs.append((char, ""))
+                    together = char not in stand_alone
+            if not pairs or not self._accepts([word for word, _ in pairs]):
+                return None
+            tokens = self._assign_spaces(pairs, lead)
+        try:
+            parts = list(map(self._columns_of, tokens))
+        except KeyError:
+            new = [token for token in dict.fromkeys(tokens) if not self._is_known(token)]
+            if not self._accepts([token.strip(" ") for token in new]) or not self._draw(new):
+                return None
+            try:
+                parts = list(map(self._columns_of, tokens))
+            except KeyError:  # forgotten again, for want of memory
+                return None
+        left = right = b""
+        overhang = list(map(self._overhang.get, tokens)) if self._overhang else []
+        if any(overhang):
+            left, right = spread(overhang, parts, self._run_rule(tokens))
+        return parts, left, right
+
+    def _run_rule(self, tokens: list[str]) -> Callable[[int, int], bool]:
+        """Whether two of these words, from left to right, belong to one run."""
+        if not self._several_fonts and len({rank for token in tokens for rank in self._ranks[token.strip(" ")]}) == 1:
+            return lambda left, right: True
+        return lambda left, right: right == left + 1 and self._same_run(tokens[left], tokens[right])
 
     def _knows(self, words: list[str], last: str) -> bool:
         return self._spaced.keys() >= set(words) and (not last or last in self._final)
@@ -146,28 +195,44 @@ class WordTable:
         return self._spaced[token[:-1]] if token[-1] == " " else self._final[token]
 
     def _is_known(self, token: str) -> bool:
-        return token in self._led or token[:-1] in self._spaced if token[-1] == " " else token in self._final
+        if token[0] == " " and len(token) > 1:
+            return token in self._led
+        return token[:-1] in self._spaced if token[-1] == " " else token in self._final
 
     def _tokens(self, words: list[str], last: str) -> list[str] | None:
-        """Words with the space after them, or before them where they draw it (see `Typesetter._runs`)."""
-        ranks = self._ranks
+        """Words with the spaces after them, or before them where they draw them (see `Typesetter._runs`)."""
         if not self._accepts([*words, last] if last else words):
             return None
-        tokens: list[str] = []
         lead = ""
-        for index, word in enumerate(words):
-            following = words[index + 1] if index + 1 < len(words) else last
-            if not word:  # spaces next to spaces
-                return None
-            if following and ranks[following][0] < ranks[word][1]:
-                tokens.append(lead + word)
-                lead = " "
+        pairs: list[tuple[str, str]] = []  # words and the spaces after them
+        for word in words:
+            if word:
+                pairs.append((word, " "))
+            elif pairs:
+                pairs[-1] = pairs[-1][0], pairs[-1][1] + " "
             else:
-                tokens.append(lead + word + " ")
-                lead = ""
+                lead += " "
         if last:
-            tokens.append(lead + last)
+            pairs.append((last, ""))
+        return self._assign_spaces(pairs, lead) if pairs else None
+
+    def _assign_spaces(self, pairs: list[tuple[str, str]], lead: str) -> list[str]:
+        ranks = self._ranks
+        tokens: list[str] = []
+        for index, (word, spaces) in enumerate(pairs):
+            follows = index + 1 < len(pairs)
+            if spaces and follows and ranks[pairs[index + 1][0]][0] < ranks[word][1]:
+                tokens.append(lead + word)
+                lead = spaces
+            else:
+                tokens.append(lead + word + spaces)
+                lead = ""
         return tokens
+
+    def _same_run(self, left: str, right: str) -> bool:
+        """Whether one run holds the end of one word and the begin of the next, given from left to right."""
+        first, second = (right, left) if self.rtl else (left, right)
+        return self._ranks[first.strip(" ")][1] == self._ranks[second.strip(" ")][0]
 
     def _accepts(self, words: list[str]) -> bool:
         """Whether all characters of the words are for this table; notes the fonts of new words."""
@@ -232,8 +297,9 @@ class WordTable:
             self._several_fonts = True
             return True
         self._rank = ranks.pop() if ranks else 0
-        if "" in words and self._rank != 0:  # spaces alone are drawn with the main font
-            return False
+        if "" in words and self._rank != 0:  # spaces alone would be drawn with the main font
+            self._several_fonts = True
+            return True
         tokens = [word + " " for word in dict.fromkeys(words) if word not in self._spaced]
         if last and last not in self._final:
             tokens.append(last)
@@ -268,19 +334,23 @@ class WordTable:
         text = " " + "".join(tokens)
         cells: list[list[Cell]] = [[] for _ in tokens]
         refused: set[int] = set()
-        for cluster, unsafe, cell in self._shape(font, text, 0, len(text)):
+        alone: set[int] = set()
+        for info, cell in self._shape(font, text, 0, len(text)):
+            cluster = info.cluster
             number = owner[cluster]
             if number < 0:
                 continue
-            if unsafe and cluster == starts[number] and tokens[number][0] != " ":
+            if cluster == starts[number] and _is_unsafe(info) and tokens[number][0] != " ":
                 refused.add(number)
             if cell is None:
-                refused.add(number)
+                alone.add(number)
             else:
                 cells[number].append(cell)
         for number, token in enumerate(tokens):
             if number in refused:
                 self._refused.add(token)
+            elif number in alone:
+                self._draw_alone(token)
             else:
                 self._keep(token, *join_cells(cells[number], self.height))
         return not refused
@@ -290,49 +360,55 @@ class WordTable:
         pieces: list[tuple[bytes, bytes, bytes]] = []
         text = " " + token
         for start, end, font in runs:
-            shaped = list(self._shape(font, text, start + 1, end + 1))
-            first_is_unsafe = start == 0 and any(unsafe for cluster, unsafe, _ in shaped if cluster == 1)
-            if (first_is_unsafe and token[0] != " ") or any(cell is None for _, _, cell in shaped):
+            shaped = self._shape(font, text, start + 1, end + 1)
+            first_is_unsafe = start == 0 and any(_is_unsafe(info) for info, _ in shaped if info.cluster == 1)
+            if first_is_unsafe and token[0] != " ":
                 self._refused.add(token)
                 return False
-            pieces.append(join_cells([cell for _, _, cell in shaped if cell is not None], self.height))
+            if any(cell is None for _, cell in shaped):
+                return self._draw_alone(token)
+            pieces.append(join_cells([cell for _, cell in shaped if cell is not None], self.height))
         if self.rtl:
             pieces.reverse()
-        # Between runs it matters how ink meets ink: here it may only meet paper.
         parts = [columns for columns, _, _ in pieces]
-        ends = spread([(left, right) for _, left, right in pieces], parts, only_on_paper=True)
-        if ends is None:
-            self._refused.add(token)
-            return False
-        self._keep(token, b"".join(parts), *ends)
+        left, right = spread([(left, right) for _, left, right in pieces], parts, lambda left, right: False)
+        self._keep(token, b"".join(parts), left, right)
+        return True
+
+    def _draw_alone(self, token: str) -> bool:
+        self._keep(token, *self._draw_token(token))
         return True
 
     def _keep(self, token: str, columns: bytes, left: bytes, right: bytes) -> None:
-        word = token.strip(" ")
-        if token[0] == " " and word:
+        if token[0] == " " and len(token) > 1:
             self._led[token] = columns
         elif token[-1] == " ":
-            self._spaced[word] = columns
+            self._spaced[token[:-1]] = columns
         else:
-            self._final[word] = columns
+            self._final[token] = columns
         if left or right:
             self._overhang[token] = (left, right)
-            self._stands_out.add(word)
+            self._stands_out.add(token.strip(" "))
         self._shaping.spend(_ENTRY_BYTES + len(columns) + len(left) + len(right))
 
-    def _shape(self, font: Font, text: str, start: int, end: int) -> Iterator[tuple[int, bool, Cell | None]]:
-        """Cluster, whether it is unsafe to break before, and cell of each glyph of `text[start:end]` from left to right."""
+    def _shape(self, font: Font, text: str, start: int, end: int) -> list[tuple[Any, Cell | None]]:
+        """Glyphs of `text[start:end]` from left to right: what HarfBuzz says of each, and its cell."""
         buffer = hb.Buffer()
         buffer.add_str(text, start, end - start)
         buffer.direction = "rtl" if self.rtl else "ltr"
         buffer.script = self.script
         hb.shape(font.hb_font, buffer, self._features)
         known = self._cells
-        unsafe = hb.GlyphFlags.UNSAFE_TO_BREAK
+        shaped: list[tuple[Any, Cell | None]] = []
         for info, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
             x_offset, y_offset, x_advance, _ = position.position
             key = (font, info.codepoint, (x_advance + _HALF) >> 10, (x_offset + _HALF) >> 10, y_offset)
-            yield info.cluster, bool(info.flags & unsafe), known[key] if key in known else self._new_cell(key)
+            try:
+                cell = known[key]
+            except KeyError:
+                cell = self._new_cell(key)
+            shaped.append((info, cell))
+        return shaped
 
     def _new_cell(self, key: tuple[Font, int, int, int, int]) -> Cell | None:
         font, glyph_id, advance, x_offset, y_offset = key
@@ -344,6 +420,11 @@ class WordTable:
             cell = cell_of(glyph, x_offset + glyph.left, y, advance, self.height)
         self._cells[key] = cell
         return cell
+
+
+def _is_unsafe(info: Any) -> bool:
+    """Whether the text must not be cut before this glyph."""
+    return bool(info.flags.value & _UNSAFE_TO_BREAK)  # the operators of flags are slow
 
 
 def _with_spaces(words: list[str], last: str) -> list[str]:

@@ -154,7 +154,7 @@ class Font:
         return interacting_glyphs(self.source.path, self.source.index)
 
     def stands_alone(self, char: str) -> bool:
-        """Whether a character looks the same whatever stands beside it."""
+        """Whether a cluster with this character looks the same whatever stands beside it, as far as the character goes."""
         glyph = self.hb_font.get_nominal_glyph(ord(char))
         return glyph is not None and self._interacting is not None and glyph not in self._interacting
 

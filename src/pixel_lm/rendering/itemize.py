@@ -25,6 +25,8 @@ from pixel_lm.rendering.bidi import levels
 from pixel_lm.rendering.unicode_data import PAIRED_PUNCTUATION, bidi_code
 
 COMMON = "Zyyy"
+# Zero-width non-joiner and joiner: part of the spelling of words, in any script.
+JOINERS = "\u200c\u200d"
 _MAX_PAIR_DEPTH = 128
 
 # Text that is one left-to-right item of Latin or Common script without further looking: all these characters are Latin,
@@ -176,6 +178,11 @@ def emoji_runs(text: str) -> list[tuple[int, int]]:
 def cluster_starts(text: str) -> list[int]:
     """Index of the first character of each extended grapheme cluster (UAX #29)."""
     return [match.start() for match in _CLUSTER.finditer(text)]
+
+
+def split_clusters(text: str) -> list[str]:
+    """The extended grapheme clusters of a text (UAX #29)."""
+    return list(text) if text.isascii() else _CLUSTER.findall(text)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -30,7 +30,7 @@ from fontTools.unicodedata import script
 from pixel_lm.rendering.cells import over
 from pixel_lm.rendering.fitting import Box, fitting_of, squeeze
 from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
-from pixel_lm.rendering.itemize import Item, cluster_starts, is_attached, items
+from pixel_lm.rendering.itemize import JOINERS, Item, cluster_starts, is_attached, items, split_clusters
 from pixel_lm.rendering.profiles import Profile
 from pixel_lm.rendering.unicode_data import bidi_code
 from pixel_lm.rendering.word_table import WordTable
@@ -48,6 +48,7 @@ _FEATURES = {"Hang": {"calt": False}}
 # Scripts written without spaces whose characters hardly ever change their neighbours: there, a token is one character.
 # Lines that begin with one of these align their fonts on the ideographic baseline.
 _IDEOGRAPHIC = frozenset({"Hani", "Hang", "Hira", "Kana", "Bopo", "Tang", "Nshu", "Kits"})
+_CLUSTERED = frozenset({"Thai", "Laoo"})  # … and those whose clusters have marks
 _UNSPACED = frozenset({"Hani", "Hira", "Kana", "Bopo", "Yiii"})
 # What a remembered token costs beside its ink: the key, two dictionary entries, the objects.
 _ENTRY_BYTES = 400
@@ -208,7 +209,7 @@ class Typesetter:
         self._fitted: dict[Font, Font] = {}
         self._rank = {font: rank for rank, font in reversed(list(enumerate(self.fonts)))}
         self._font_of: dict[str, Font | None] = {}
-        # Characters whose looks do not depend on their neighbours, of those judged so far.
+        # Clusters whose looks do not depend on their neighbours, of those judged so far.
         self._stand_alone: set[str] = set()
         self._judged: set[str] = set()
         self.forget()
@@ -281,6 +282,10 @@ class Typesetter:
         items_of: list[Item] = []
         line_items = items(text, base_level)
         place = self._place(text, line_items)
+        if len(line_items) > 1 and any(
+            text[item.start] in JOINERS or text[item.end - 1] in JOINERS for item in line_items
+        ):
+            return self.whole_line(text, base_level)  # letters join across the border
         for item in _visual_order(line_items):
             words = self._item_table(item.script, item.level % 2 == 1, place)
             joined = self._from_table(words, text[item.start : item.end], item.script)
@@ -688,16 +693,19 @@ class Typesetter:
 
     def _from_table(self, words: WordTable, text: str, name: str) -> tuple[list[bytes], bytes, bytes] | None:
         """Text of one item from its table of words or characters; None where that takes more."""
-        if name not in _UNSPACED:
+        if name not in _UNSPACED and name not in _CLUSTERED:
             return words.line(text)
         if words.rtl:
             return None
-        for char in set(text) - self._judged:
-            font = self.font_of(char)
-            if font is not None and not is_attached(char) and not _follows_font(char) and font.stands_alone(char):
-                self._stand_alone.add(char)
-            self._judged.add(char)
-        return words.characters(text, self._stand_alone)
+        clusters = split_clusters(text)
+        for cluster in set(clusters) - self._judged:
+            fonts = [self.font_of(char) for char in cluster]
+            if not any(map(_follows_font, cluster)) and all(
+                font is not None and font.stands_alone(char) for font, char in zip(fonts, cluster, strict=True)
+            ):
+                self._stand_alone.add(cluster)
+            self._judged.add(cluster)
+        return words.clusters(clusters, self._stand_alone)
 
     # -- lines of one script -----------------------------------------------------------------------------------------
 
@@ -744,7 +752,7 @@ class Typesetter:
             pass
         kind = None
         name, font = script(letter), self.font_of(letter)
-        if font is not None and name not in _UNSPACED and name not in ("Zyyy", "Zinh", "Zzzz"):
+        if font is not None and name not in _UNSPACED | _CLUSTERED and name not in ("Zyyy", "Zinh", "Zzzz"):
             rtl = bidi_code(ord(letter)) in "RA"
             kind = self._kinds.get((name, rtl))
             if kind is None:
@@ -759,7 +767,7 @@ class Typesetter:
         main = self.fonts[0]
 
         def is_simple(char: str) -> bool:
-            return char == " " or (self.font_of(char) is main and self._is_simple(char, name, rtl))
+            return char in " \u200c\u200d" or (self.font_of(char) is main and self._is_simple(char, name, rtl))
 
         table = self._main_tables[name, rtl] = self._new_table(name, rtl, place, is_simple)
         return table
@@ -801,7 +809,7 @@ class Typesetter:
 
     def _is_simple(self, char: str, name: str, rtl: bool) -> bool:
         """Whether a character can stand in a line of one script and direction without making it two, and some font has it."""
-        return char == " " or (
+        return char in " \u200c\u200d" or (
             not _follows_font(char)
             and self.font_of(char) is not None
             and script(char) in (name, "Zyyy", "Zinh")

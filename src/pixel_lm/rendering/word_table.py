@@ -18,7 +18,7 @@ import uharfbuzz as hb
 
 from pixel_lm.rendering.cells import Cell, cell_of, join_cells, spread
 from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
-from pixel_lm.rendering.itemize import is_attached
+from pixel_lm.rendering.itemize import JOINERS, is_attached
 
 __all__ = ["WordTable"]
 
@@ -138,29 +138,30 @@ class WordTable:
             parts.reverse()
         return parts, left, right
 
-    def characters(self, text: str, stand_alone: set[str]) -> tuple[list[bytes], bytes, bytes] | None:
-        """As `line`, for a script without spaces: characters that stand alone are drawn one by one, what lies between as a word.
+    def clusters(self, clusters: list[str], stand_alone: set[str]) -> tuple[list[bytes], bytes, bytes] | None:
+        """As `line`, for a script without spaces: clusters that stand alone are drawn one by one, what lies between as a word.
 
         Args:
-            stand_alone: the characters of which it is known that they look the same anywhere.
+            clusters: the text, cut.
+            stand_alone: the clusters of which it is known that they look the same anywhere.
         """
-        if stand_alone.issuperset(text):
-            tokens = list(text)
+        if stand_alone.issuperset(clusters):
+            tokens = clusters
         else:
             pairs: list[tuple[str, str]] = []
             lead, together = "", False
-            for char in text:
-                if char == " ":
+            for cluster in clusters:
+                if cluster == " ":
                     if pairs:
                         pairs[-1] = pairs[-1][0], pairs[-1][1] + " "
                     else:
                         lead += " "
                     together = False
-                elif together and char not in stand_alone:
-                    pairs[-1] = pairs[-1][0] + char, ""
+                elif together and cluster not in stand_alone:
+                    pairs[-1] = pairs[-1][0] + cluster, ""
                 else:
-                    pairs.append((char, ""))
-                    together = char not in stand_alone
+                    pairs.append((cluster, ""))
+                    together = cluster not in stand_alone
             if not pairs or not self._accepts([word for word, _ in pairs]):
                 return None
             tokens = self._assign_spaces(pairs, lead)
@@ -246,7 +247,7 @@ class WordTable:
         rank = self._shaping.rank
         for word in new:
             if word:
-                if is_attached(word[0]):
+                if is_attached(word[0]) or word[0] in JOINERS or word[-1] in JOINERS:
                     return False
                 self._ranks[word] = rank(word[0]), rank(word[-1])
         return True

@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,16 +95,26 @@ def english_texts(files: Sequence[Path], renderer: TextRenderer, wanted: int) ->
 
 def multilingual_texts(file: Path | None, length: int) -> list[str]:
     """Texts of about `length` characters in twelve scripts, taking turns."""
-    by_language: dict[str, str] = {}
+    by_language: dict[str, list[str]] = {}
     if file is None:
         return [text[:length] for texts in project_texts().values() for text in texts]
     for _, line in read_lines(file):
         record = json.loads(line)
         if record.get("lang") in LANGUAGES:
-            by_language[record["lang"]] = " ".join(" ".join(record["sentences"]).split())
-    pieces = {lang: [text[i : i + length] for i in range(0, len(text), length)] for lang, text in by_language.items()}
+            by_language[record["lang"]] = [" ".join(sentence.split()) for sentence in record["sentences"]]
+    pieces = {lang: list(joined(sentences, length)) for lang, sentences in by_language.items()}
     rounds = min(map(len, pieces.values()))
     return [pieces[lang][turn] for turn in range(rounds) for lang in sorted(pieces)]
+
+
+def joined(sentences: Sequence[str], length: int) -> Iterator[str]:
+    """Texts of at least `length` characters, of whole sentences."""
+    text = ""
+    for sentence in sentences:
+        text = f"{text} {sentence}".strip()
+        if len(text) >= length:
+            yield text
+            text = ""
 
 
 def main() -> int:

@@ -48,7 +48,12 @@ def cell_of(glyph: Glyph, x: int, y: int, advance: int, height: int) -> Cell | N
 
 def join_cells(cells: list[Cell], height: int) -> tuple[bytes, bytes, bytes]:
     """Columns of glyphs that follow each other, and what stands out on the left and right of all of them."""
-    columns = b"".join([cell.columns for cell in cells])
+    if not cells:
+        return b"", b"", b""
+    inner, lefts, rights = zip(*cells, strict=True)
+    columns = b"".join(inner)
+    if not any(lefts) and not any(rights):
+        return columns, b"", b""
     end = position = 0
     standing_out: list[tuple[int, bytes]] = []
     for cell in cells:
@@ -58,8 +63,6 @@ def join_cells(cells: list[Cell], height: int) -> tuple[bytes, bytes, bytes]:
         if cell.right:
             standing_out.append((end, cell.right))
         position = end
-    if not standing_out:
-        return columns, b"", b""
     first = min(0, *(at for at, _ in standing_out)) if len(standing_out) > 1 else min(0, standing_out[0][0])
     last = max([end, *(at + len(ink) for at, ink in standing_out)])
     canvas = bytearray(b"\xff" * -first + columns + b"\xff" * (last - end))

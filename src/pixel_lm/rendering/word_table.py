@@ -28,6 +28,10 @@ _HALF = UNITS_PER_PIXEL // 2
 _UNSAFE_TO_BREAK = hb.GlyphFlags.UNSAFE_TO_BREAK.value
 
 
+# Number of a glyph; its offsets to the right and up, and its advances, in 1/1024 pixel.
+_Key = tuple[int, tuple[int, int, int, int]]
+
+
 class Shaping(Protocol):
     """What a table asks of its typesetter."""
 
@@ -78,7 +82,7 @@ class WordTable:
         self._draw_token = draw_token
         self._is_simple = is_simple
         self._simple: set[str] = set()
-        self._cells: dict[tuple[Font, int, int, int, int], Cell | None] = {}
+        self._cells: dict[Font, dict[_Key, Cell | None]] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -328,21 +332,25 @@ class WordTable:
         return complete
 
     def _draw_together(self, font: Font, tokens: list[str]) -> bool:
+        """Draw words of one font, shaped as a line of them."""
         starts = list(accumulate(map(len, tokens), initial=1))
         owner = [-1]
         for number, token in enumerate(tokens):
             owner += [number] * len(token)
-        text = " " + "".join(tokens)
         cells: list[list[Cell]] = [[] for _ in tokens]
         refused: set[int] = set()
         alone: set[int] = set()
-        for info, cell in self._shape(font, text, 0, len(text)):
+        known = self._cells_of(font)
+        infos, positions = self._shape(font, " " + "".join(tokens), 0, starts[-1])
+        for info, position in zip(infos, positions, strict=True):
             cluster = info.cluster
             number = owner[cluster]
             if number < 0:
                 continue
             if cluster == starts[number] and _is_unsafe(info) and tokens[number][0] != " ":
                 refused.add(number)
+            key = info.codepoint, position.position
+            cell = known[key] if key in known else self._new_cell(font, key)
             if cell is None:
                 alone.add(number)
             else:
@@ -361,14 +369,17 @@ class WordTable:
         pieces: list[tuple[bytes, bytes, bytes]] = []
         text = " " + token
         for start, end, font in runs:
-            shaped = self._shape(font, text, start + 1, end + 1)
-            first_is_unsafe = start == 0 and any(_is_unsafe(info) for info, _ in shaped if info.cluster == 1)
+            infos, positions = self._shape(font, text, start + 1, end + 1)
+            first_is_unsafe = start == 0 and any(_is_unsafe(info) for info in infos if info.cluster == 1)
             if first_is_unsafe and token[0] != " ":
                 self._refused.add(token)
                 return False
-            if any(cell is None for _, cell in shaped):
+            known = self._cells_of(font)
+            keys = [(info.codepoint, position.position) for info, position in zip(infos, positions, strict=True)]
+            cells = [known[key] if key in known else self._new_cell(font, key) for key in keys]
+            if any(cell is None for cell in cells):
                 return self._draw_alone(token)
-            pieces.append(join_cells([cell for _, cell in shaped if cell is not None], self.height))
+            pieces.append(join_cells([cell for cell in cells if cell is not None], self.height))
         if self.rtl:
             pieces.reverse()
         parts = [columns for columns, _, _ in pieces]
@@ -392,34 +403,28 @@ class WordTable:
             self._stands_out.add(token.strip(" "))
         self._shaping.spend(_ENTRY_BYTES + len(columns) + len(left) + len(right))
 
-    def _shape(self, font: Font, text: str, start: int, end: int) -> list[tuple[Any, Cell | None]]:
-        """Glyphs of `text[start:end]` from left to right: what HarfBuzz says of each, and its cell."""
+    def _shape(self, font: Font, text: str, start: int, end: int) -> tuple[list[Any], list[Any]]:
+        """What HarfBuzz says of the glyphs of `text[start:end]` from left to right: which they are, and where they lie."""
         buffer = hb.Buffer()
         buffer.add_str(text, start, end - start)
         buffer.direction = "rtl" if self.rtl else "ltr"
         buffer.script = self.script
         hb.shape(font.hb_font, buffer, self._features)
-        known = self._cells
-        shaped: list[tuple[Any, Cell | None]] = []
-        for info, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
-            x_offset, y_offset, x_advance, _ = position.position
-            key = (font, info.codepoint, (x_advance + _HALF) >> 10, (x_offset + _HALF) >> 10, y_offset)
-            try:
-                cell = known[key]
-            except KeyError:
-                cell = self._new_cell(key)
-            shaped.append((info, cell))
-        return shaped
+        return buffer.glyph_infos, buffer.glyph_positions
 
-    def _new_cell(self, key: tuple[Font, int, int, int, int]) -> Cell | None:
-        font, glyph_id, advance, x_offset, y_offset = key
+    def _cells_of(self, font: Font) -> dict[_Key, Cell | None]:
+        return self._cells.setdefault(font, {})
+
+    def _new_cell(self, font: Font, key: _Key) -> Cell | None:
+        glyph_id, (x_offset, y_offset, x_advance, _) = key
         glyph = font.glyph(glyph_id)
+        x = ((x_offset + _HALF) >> 10) + glyph.left
         y = math.floor(self._baseline_of(font) - y_offset / UNITS_PER_PIXEL + 0.5) - glyph.top
         inside = y >= 0 and y + glyph.alpha.shape[1] <= self.height
         cell = None
         if inside or not self._must_fit or not glyph.alpha.size:
-            cell = cell_of(glyph, x_offset + glyph.left, y, advance, self.height)
-        self._cells[key] = cell
+            cell = cell_of(glyph, x, y, (x_advance + _HALF) >> 10, self.height)
+        self._cells_of(font)[key] = cell
         return cell
 
 

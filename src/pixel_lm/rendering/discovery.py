@@ -30,12 +30,15 @@ _FIRST_SCRIPTS = (
     "Arabic Hebrew Devanagari Bengali Gurmukhi Gujarati Oriya Tamil Telugu Kannada Malayalam Sinhala Thai Lao Tibetan Myanmar "
     "Georgian Armenian Ethiopic Khmer Cherokee Coptic Syriac Thaana"
 ).split()
-_LAST = (
+# Before the scripts that are rarely met, whose fonts have some of the punctuation of Chinese and Japanese, too.
+_CJK = (
     "NotoSansCJK-Regular",
     "NotoSansCJKjp-Regular",
     "NotoSansJP-Regular",
     "NotoSansSC-Regular",
     "NotoSansKR-Regular",
+)
+_LAST = (
     "DejaVuSans",
     "NotoSansSymbols-Regular",
     "NotoSansSymbols2-Regular",
@@ -166,6 +169,9 @@ def _fallback_order(files: dict[str, Path]) -> list[Path]:
         if match and match[2] and match[2] not in _SKIPPED and not match[2].endswith("UI"):
             (sans if match[1] == "Sans" else serif).setdefault(match[2], path)
     scripts = {**serif, **sans}
-    last = [path for stem in _LAST for name, path in files.items() if Path(name).stem == stem]
+    cjk, last = (
+        [path for stem in stems for name, path in files.items() if Path(name).stem == stem] for stems in (_CJK, _LAST)
+    )
     first = [scripts.pop(script) for script in _FIRST_SCRIPTS if script in scripts]
-    return [*first, *(path for _, path in sorted(scripts.items()) if path not in last), *last]
+    rest = [path for _, path in sorted(scripts.items()) if path not in cjk and path not in last]
+    return [*first, *cjk, *rest, *last]

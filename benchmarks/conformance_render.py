@@ -26,6 +26,7 @@ from pixel_lm.rendering.itemize import first_direction
 
 BACKEND = "pangocairo_gray"
 PYGAME = "pygame_gray"
+RGB = "pangocairo_rgb"
 METADATA = ("num_text_patches", "sep_patches", "word_starts", "offset_mapping")
 MODES = ("text", "words", "pair")
 RECORDED_CHARACTERS = 3000  # of each text, for which the fonts were recorded
@@ -50,6 +51,8 @@ def run(directory: Path, json_path: Path | None) -> int:
     counts: dict[str, Count] = defaultdict(Count)
     pygame = Count()
     pygame_pixels = np.load(directory / f"{PYGAME}.npz") if (directory / f"{PYGAME}.npz").exists() else {}
+    rgb_pixels = np.load(directory / f"{RGB}.npz") if (directory / f"{RGB}.npz").exists() else {}
+    grey_rgb, colour = Count(), Count()
     for case in cases:
         recorded = case["renders"].get(BACKEND)
         if recorded is not None and "error" not in recorded:
@@ -57,6 +60,9 @@ def run(directory: Path, json_path: Path | None) -> int:
         recorded = case["renders"].get(PYGAME)
         if recorded is not None and "error" not in recorded and case["id"] in pygame_pixels:
             compare(case, recorded, pygame_pixels, pygame, "pygame")
+        recorded = case["renders"].get(RGB)
+        if recorded is not None and "error" not in recorded and case["id"] in rgb_pixels:
+            compare(case, recorded, rgb_pixels, grey_rgb if case["renders"].get("rgb_equals_gray") else colour, "rgb")
 
     print(f"{'category':24} {'identical':>12} {'metadata':>12}  different")
     for category, count in sorted(counts.items()):
@@ -84,6 +90,12 @@ def run(directory: Path, json_path: Path | None) -> int:
             "pygame_metadata": pygame.agreeing,
             "pygame_records": pygame.records,
         }
+    for name, count in (("rgb without colour glyphs", grey_rgb), ("rgb with colour glyphs", colour)):
+        if count.strips:
+            shown = " ".join(count.different[:6]) + (" …" if len(count.different) > 6 else "")
+            print(f"{name}: identical {count.identical}/{count.strips}   different: {shown}")
+            key = name.replace(" ", "_")
+            numbers |= {f"{key}_identical": count.identical, f"{key}_strips": count.strips}
     identical, strips, agreeing, records = totals(counts.values())
     numbers |= {"identical": identical, "strips": strips, "metadata": agreeing, "records": records}
     if json_path:
@@ -123,7 +135,9 @@ def compare(
     count.strips += len(expected)
     count.records += len(expected)
     try:
-        renderer = renderer_for(case) if profile == "pango" else pygame_renderer(json.dumps(case["params"]))
+        renderer = (
+            pygame_renderer(json.dumps(case["params"])) if profile == "pygame" else renderer_for(case, profile == "rgb")
+        )
         rendering = renderer(given, legacy=True, **case["call"])
     except UserError as error:
         count.different.append(f"{case['id']}({error})")
@@ -144,7 +158,7 @@ def full_strip(rendering: Rendering, renderer: TextRenderer) -> npt.NDArray[np.u
     """The strip at full length, as the original gives it."""
     strip = rendering.strip()
     padding = renderer.max_seq_length * renderer.patch_size - strip.shape[1]
-    return np.pad(strip, ((0, 0), (0, padding)), constant_values=255)
+    return np.pad(strip, ((0, 0), (0, padding), *[(0, 0)] * (strip.ndim - 2)), constant_values=255)
 
 
 def metadata(rendering: Rendering, renderer: TextRenderer) -> dict[str, Any]:
@@ -161,10 +175,10 @@ def metadata(rendering: Rendering, renderer: TextRenderer) -> dict[str, Any]:
     }
 
 
-def renderer_for(case: dict[str, Any]) -> TextRenderer:
+def renderer_for(case: dict[str, Any], rgb: bool = False) -> TextRenderer:
     """A renderer with the fonts of the case: each font draws exactly the characters that the original drew with it."""
     texts = [case["input"]] if case["mode"] == "text" else case["input"]
-    return make_renderer(json.dumps(case["params"]), json.dumps(case["font_runs"]), tuple(texts))
+    return make_renderer(json.dumps({**case["params"], "rgb": rgb}), json.dumps(case["font_runs"]), tuple(texts))
 
 
 @lru_cache(maxsize=8)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from pixel_lm.rendering.cells import over
+from pixel_lm.rendering.pictures import PLANES, Plane
 from pixel_lm.rendering.typesetting import Line
 
-__all__ = ["compose"]
+__all__ = ["compose", "in_colour"]
 
 
 def compose(lines: Sequence[tuple[int, Line]], separators: Sequence[int], patch_size: int) -> npt.NDArray[np.uint8]:
@@ -55,3 +56,35 @@ def _overhanging(lines: Sequence[tuple[int, Line]], end: int, patch_size: int) -
         target[:] = over(ink, target)
     canvas[end:] = 255
     return (~canvas).tobytes()
+
+
+def in_colour(
+    grey: npt.NDArray[np.uint8],
+    planes: Mapping[Plane, npt.NDArray[np.uint8]],
+    ink: tuple[int, int, int],
+    paper: tuple[int, int, int],
+) -> npt.NDArray[np.uint8]:
+    """Patches in colour from patches in black on white.
+
+    Args:
+        grey: uint8 (num_patches, patch_size, patch_size), pictures as silhouettes.
+        planes: the same with each colour channel of the pictures, and with "nothing" in their place; empty without pictures.
+        ink, paper: colours of text and background.
+
+    Returns:
+        uint8 (num_patches, patch_size, patch_size, 3).
+    """
+    channels = []
+    for index, plane in enumerate(PLANES):
+        of_paper, of_ink = paper[index], ink[index]
+        if not planes:
+            if (of_ink, of_paper) == (0, 255):
+                channels.append(grey)
+                continue
+            value = (of_ink * 255 + grey.astype(np.int64) * (of_paper - of_ink) + 127) // 255
+        else:
+            text = planes["nothing"].astype(np.int64)
+            picture = planes[plane].astype(np.int64) - grey  # the light that the picture itself gives
+            value = (of_paper * grey.astype(np.int64) + of_ink * (255 - text) + 127) // 255 + picture
+        channels.append(np.clip(value, 0, 255).astype(np.uint8))
+    return np.stack(channels, axis=-1)

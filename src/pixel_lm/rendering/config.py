@@ -31,6 +31,7 @@ class RendererConfig:
         pixels_per_patch: side of a patch and height of the strip, in pixels.
         max_seq_length: number of patches of a strip, the final separator included.
         rgb: three colour channels; grey otherwise.
+        font_color, background_color: of text and separators, and of paper, in RGB; names or "#rrggbb".
         strategy: how a single text is cut before it is drawn (Lotz et al., 2023): "continuous" draws it as one line; "words"
             starts every word on a new patch, as lists of words always do, so that a word looks the same wherever it stands;
             "bigrams" puts at most two characters of a word into each patch; "mono" is "continuous" with a fixed-pitch font of
@@ -46,6 +47,8 @@ class RendererConfig:
     pixels_per_patch: int = 16
     max_seq_length: int = 529
     rgb: bool = False
+    font_color: str = "black"
+    background_color: str = "white"
     strategy: str = "continuous"
     bigram_unit: str = "codepoint"
     profile: str = "fit"
@@ -61,8 +64,9 @@ class RendererConfig:
             raise UserError(
                 f"font_size {self.font_size} at dpi {self.dpi} gives {self.pixel_size:g} pixels; use 1 to 1000"
             )
-        if self.rgb:
-            raise UserError("rgb=True is not available yet: strips are grey (colour differs for emoji only)")
+        for name, usual in (("font_color", "black"), ("background_color", "white")):
+            if self.color(name) != self.color_of(usual) and not self.rgb:
+                raise UserError(f"{name} {getattr(self, name)!r} needs rgb=True: grey strips are black on white")
         if self.strategy not in STRATEGIES:
             raise UserError(f"unknown rendering strategy {self.strategy!r}; there are: {', '.join(STRATEGIES)}")
         if self.bigram_unit not in BIGRAM_UNITS:
@@ -74,6 +78,20 @@ class RendererConfig:
         get_profile(self.profile)
         if self.profile == "pygame" and self.strategy in ("bigrams", "mono"):
             raise UserError(f"strategy {self.strategy} needs profile pango or fit: PyGame has no such strips")
+
+    def color(self, name: str) -> tuple[int, int, int]:
+        """Red, green and blue of the setting `font_color` or `background_color`, 0 to 255."""
+        try:
+            return self.color_of(getattr(self, name))
+        except ValueError:
+            raise UserError(f'{name} {getattr(self, name)!r} is no colour: give a name or "#rrggbb"') from None
+
+    @staticmethod
+    def color_of(text: str) -> tuple[int, int, int]:
+        """Red, green and blue of a colour's name; `ValueError` if there is none."""
+        from PIL import ImageColor
+
+        return ImageColor.getrgb(text)[:3]
 
     @property
     def pixel_size(self) -> float:

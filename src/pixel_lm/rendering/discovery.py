@@ -42,6 +42,7 @@ _LAST = (
     "DejaVuSans",
     "NotoSansSymbols-Regular",
     "NotoSansSymbols2-Regular",
+    "NotoColorEmoji",  # drawn first where text asks for emoji
 )
 _NOTO = re.compile(r"Noto(Sans|Serif)([A-Z][A-Za-z0-9]*)?-Regular")
 # Other cuts of Latin, and letter forms that do not fit a strip: never a fallback.

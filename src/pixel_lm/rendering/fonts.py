@@ -24,7 +24,7 @@ import uharfbuzz as hb
 from pixel_lm.errors import UserError
 from pixel_lm.rendering.hinting import isolating_gsub
 from pixel_lm.rendering.interaction import interacting_glyphs
-from pixel_lm.rendering.pictures import PictureFont
+from pixel_lm.rendering.pictures import PictureFont, Plane
 
 __all__ = ["Font", "FontSource", "Glyph"]
 
@@ -90,12 +90,14 @@ class Font:
     Args:
         source: the font file.
         pixel_size: em size in pixels, fractional.
+        plane: what is drawn of pictures (emoji): their coverage, or the ink of one colour channel.
     """
 
-    def __init__(self, source: FontSource, pixel_size: float) -> None:
+    def __init__(self, source: FontSource, pixel_size: float, plane: Plane = "coverage") -> None:
         source.check()
         self.source = source
         self.pixel_size = pixel_size
+        self.plane = plane
         self.drop = 0
         scale = round(pixel_size * UNITS_PER_PIXEL)
         blob = hb.Blob.from_file_path(str(source.path))
@@ -153,6 +155,11 @@ class Font:
     def _interacting(self) -> frozenset[int] | None:
         return interacting_glyphs(self.source.path, self.source.index)
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the glyphs are pictures in colour."""
+        return self._pictures is not None
+
     def stands_alone(self, char: str) -> bool:
         """Whether a cluster with this character looks the same whatever stands beside it, as far as the character goes."""
         glyph = self.hb_font.get_nominal_glyph(ord(char))
@@ -160,7 +167,7 @@ class Font:
 
     def resized(self, factor: float, drop: int) -> Font:
         """The same font at another size, set `drop` pixels lower than others on the same baseline."""
-        font = Font(self.source, self.pixel_size * factor)
+        font = Font(self.source, self.pixel_size * factor, self.plane)
         font.drop = drop
         return font
 
@@ -180,7 +187,7 @@ class Font:
 
     def _rasterize(self, glyph_id: int) -> Glyph:
         if self._pictures is not None:
-            picture = self._pictures.glyph(glyph_id, self.hb_font.scale[0] / UNITS_PER_PIXEL)
+            picture = self._pictures.glyph(glyph_id, self.hb_font.scale[0] / UNITS_PER_PIXEL, self.plane)
             return Glyph(*picture) if picture else Glyph(np.zeros((0, 0), np.uint8), 0, 0)
         handle = self._face._FT_Face
         flags = freetype.FT_LOAD_TARGET_LIGHT | freetype.FT_LOAD_NO_BITMAP | freetype.FT_LOAD_RENDER

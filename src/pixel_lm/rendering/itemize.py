@@ -49,8 +49,8 @@ _SCRIPT_OF_LETTER = {letter: script for script, letter in _SCRIPT_LETTERS.items(
 
 _CLOSING_PUNCTUATION = {closing: opening for opening, closing in PAIRED_PUNCTUATION.items()}
 
-# Every emoji sequence holds one of these.
-_EMOJI_HINT = re.compile("[\u200d\u20e0\ufe0f\u231a-\u2bff\U0001f000-\U0001ffff]")
+# Every emoji sequence holds one of these characters.
+EMOJI_HINT = re.compile("[\u200d\u20e0\ufe0f\u231a-\u2bff\U0001f000-\U0001ffff]")
 _ANY_EMOJI = r"[\p{Emoji}--\p{Emoji_Modifier}--\p{Regional_Indicator}]"
 _ZWJ_ELEMENT = rf"(?:\p{{Emoji_Modifier_Base}}\p{{Emoji_Modifier}}|{_ANY_EMOJI}\uFE0F?)"
 _EMOJI = regex.compile(
@@ -170,7 +170,7 @@ def emoji_runs(text: str) -> list[tuple[int, int]]:
 
     As in Pango, a modifier base (U+261D, say) needs no variation selector.
     """
-    if text.isascii() or _EMOJI_HINT.search(text) is None:
+    if text.isascii() or EMOJI_HINT.search(text) is None:
         return []
     return [match.span() for match in _EMOJI.finditer(text)]
 

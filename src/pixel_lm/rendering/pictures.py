@@ -1,6 +1,7 @@
 """Glyphs that are pictures of one size (emoji), reduced to the size of the text.
 
-Grey strips show their coverage only. The reduction is that of cairo and pixman, with which the published strips were drawn: a box
+Grey strips show their coverage only. A colour channel shows the ink of that channel: on white paper, a pixel of coverage a and colour
+c (as much as the coverage lets through) is 255 − (a − c). The reduction is that of cairo and pixman, with which the published strips were drawn: a box
 as wide as a pixel of the strip, moved in steps of a power of two of a picture's pixel, with weights in 1/65536.
 """
 
@@ -10,12 +11,16 @@ import io
 import math
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from fontTools.ttLib import TTFont
 
-__all__ = ["PictureFont", "reduce"]
+__all__ = ["PLANES", "PictureFont", "Plane", "reduce"]
+
+Plane = Literal["coverage", "red", "green", "blue", "nothing"]
+PLANES: tuple[Plane, ...] = ("red", "green", "blue")
 
 _ONE = 1 << 16
 _FINEST = 128  # the box is at least this many steps wide
@@ -41,19 +46,28 @@ class PictureFont:
         scale = pixel_size / self.ppem
         return math.ceil(self.ascender * scale), math.ceil(-self.descender * scale)
 
-    def glyph(self, glyph_id: int, pixel_size: float) -> tuple[npt.NDArray[np.uint8], int, int] | None:
-        """Coverage (columns, rows) uint8 at an em size in pixels, its left edge from the pen, its top above the baseline.
+    def glyph(
+        self, glyph_id: int, pixel_size: float, plane: Plane = "coverage"
+    ) -> tuple[npt.NDArray[np.uint8], int, int] | None:
+        """Ink (columns, rows) uint8 at an em size in pixels, its left edge from the pen, its top above the baseline.
 
-        None for glyphs without a picture.
+        None for glyphs without a picture, and in the plane "nothing".
         """
         from PIL import Image
 
         picture = self._pictures.get(self._names[glyph_id])
-        if picture is None or not hasattr(picture, "imageData"):
+        if picture is None or not hasattr(picture, "imageData") or plane == "nothing":
             return None
         with Image.open(io.BytesIO(picture.imageData)) as image:
-            alpha = np.array(image.convert("RGBA").getchannel("A"), np.int64)  # (rows, columns)
-        return reduce(alpha, picture.metrics.BearingX, picture.metrics.BearingY, self.ppem / pixel_size)
+            pixels = np.array(image.convert("RGBA"), np.int64)  # (rows, columns, 4)
+        alpha = pixels[..., 3]
+        place = picture.metrics.BearingX, picture.metrics.BearingY, self.ppem / pixel_size
+        coverage, left, top = reduce(alpha, *place)
+        if plane != "coverage":
+            product = alpha * pixels[..., PLANES.index(plane)] + 128
+            light, _, _ = reduce((product + (product >> 8)) >> 8, *place)
+            coverage = coverage - np.minimum(light, coverage)
+        return coverage, left, top
 
 
 def reduce(

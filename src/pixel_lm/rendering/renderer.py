@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from pixel_lm.errors import UserError
 from pixel_lm.rendering.bigrams import BigramRenderer
-from pixel_lm.rendering.composition import compose
+from pixel_lm.rendering.composition import compose, in_colour
 from pixel_lm.rendering.config import CONFIG_NAME, RendererConfig, read_config
 from pixel_lm.rendering.discovery import default_fonts, find_font
 from pixel_lm.rendering.fonts import Font, FontSource
@@ -28,6 +28,7 @@ from pixel_lm.rendering.missing import warn_of_missing
 from pixel_lm.rendering.mono import fixed_pitch_font, mono_config
 from pixel_lm.rendering.offsets import patch_spans
 from pixel_lm.rendering.pairs import PairRenderer, with_spans
+from pixel_lm.rendering.pictures import PLANES, Plane
 from pixel_lm.rendering.profiles import get_profile
 from pixel_lm.rendering.pygame_typesetting import PyGameFont, PyGameTypesetter
 from pixel_lm.rendering.result import Rendering, pad_patches
@@ -97,9 +98,10 @@ class TextRenderer:
             source.check()
         self._open_fonts()
 
-    def _open_fonts(self) -> None:
+    def _open_fonts(self, plane: Plane = "coverage") -> None:
         config = self.config
-        fonts = [Font(source, config.pixel_size) for source in self.font_sources]
+        self._planes: dict[Plane, TextRenderer] = {}
+        fonts = [Font(source, config.pixel_size, plane) for source in self.font_sources]
         profile = get_profile(config.profile)
         if config.strategy == "mono":  # pairs of characters lie on patches
             profile = dataclasses.replace(profile, indent=0)
@@ -133,6 +135,7 @@ class TextRenderer:
         other._typesetter = self._typesetter
         other._word_setter = self._word_setter
         other._bigrams = self._bigrams
+        other._planes = {}
         return other
 
     def fingerprint(self) -> str:
@@ -196,6 +199,17 @@ class TextRenderer:
             raise UserError(
                 f"cannot render {type(text).__name__} {text!r:.60}: give a string, a tuple of two strings or a list of words"
             )
+        if self.config.rgb:
+            return self._in_colour(
+                text,
+                return_offset_mapping=return_offset_mapping,
+                return_overflowing_patches=return_overflowing_patches,
+                stride=stride,
+                text_a_max_length=text_a_max_length,
+                max_length=max_length,
+                rtl=rtl,
+                legacy=legacy,
+            )
         raw = legacy and self.config.profile == "pygame"  # PyGame draws line breaks as boxes
         if self.config.strategy == "bigrams":
             result = self._render_bigrams(
@@ -237,6 +251,42 @@ class TextRenderer:
         if result.unknown_glyphs:
             warn_of_missing(result.unknown_glyphs)
         return result
+
+    def _in_colour(self, text: RenderInput, **arguments: Any) -> Rendering:
+        """Render each colour channel by itself: they differ where there are pictures, and by the colours asked for."""
+        result = self._plane("coverage")(text, **arguments)
+        parts = [text] if isinstance(text, str) else text
+        fonts = (self._typesetter.font_of(char) for char in set("".join(parts)))
+        planes: dict[Plane, Rendering] = {}
+        if any(font is not None and font.has_pictures for font in fonts):
+            planes = {plane: self._plane(plane)(text, **arguments) for plane in (*PLANES, "nothing")}
+        ink, paper = self.config.color("font_color"), self.config.color("background_color")
+        windows = None
+        if result.windows is not None:
+            windows = [
+                window.replace(
+                    patches=in_colour(
+                        window.patches,
+                        {plane: (of.windows or [])[index].patches for plane, of in planes.items()},
+                        ink,
+                        paper,
+                    )
+                )
+                for index, window in enumerate(result.windows)
+            ]
+        patches = in_colour(result.patches, {plane: of.patches for plane, of in planes.items()}, ink, paper)
+        return result.replace(patches=patches, windows=windows)
+
+    def _plane(self, plane: Plane) -> TextRenderer:
+        """A grey renderer that draws one colour channel of pictures."""
+        renderer = self._planes.get(plane)
+        if renderer is None:
+            renderer = object.__new__(TextRenderer)
+            renderer.config = _override(self.config, {"rgb": False, "font_color": "black", "background_color": "white"})
+            renderer.font_sources = self.font_sources
+            renderer._open_fonts(plane)
+            self._planes[plane] = renderer
+        return renderer
 
     def batch(self, texts: Iterable[RenderInput], *, return_tensors: str | None = None) -> Any:
         """Render several inputs.

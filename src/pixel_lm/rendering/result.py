@@ -23,7 +23,7 @@ class Rendering:
     """A rendered text.
 
     Attributes:
-        patches: uint8 (num_patches, patch_size, patch_size), 0 = ink, 255 = paper; of natural length: all patches of the text
+        patches: uint8 (num_patches, patch_size, patch_size), in colour with a last axis of 3; 0 = ink, 255 = paper; of natural length: all patches of the text
             and the final separator, no padding. Rows of pixels come first inside a patch. May be a view that is not
             contiguous.
         num_text_patches: index of the final separator, that is the number of patches before it (a separator in the middle
@@ -63,9 +63,10 @@ class Rendering:
         return np.ones(len(self.patches), np.int64)
 
     def strip(self) -> npt.NDArray[np.uint8]:
-        """The patches side by side: uint8 (patch_size, num_patches · patch_size)."""
-        num_patches, height, width = self.patches.shape
-        return self.patches.transpose(1, 0, 2).reshape(height, num_patches * width)
+        """The patches side by side: uint8 (patch_size, num_patches · patch_size), in colour with a last axis of 3."""
+        num_patches, height, width, *channels = self.patches.shape
+        # (num_patches, height, width, …) -> (height, num_patches, width, …) -> (height, num_patches · width, …)
+        return self.patches.swapaxes(0, 1).reshape(height, num_patches * width, *channels)
 
     def image(self, patches_per_row: int | None = None, *, grid: bool = False, scale: int = 1) -> Image:
         """A picture of the strip.
@@ -92,7 +93,7 @@ def patches_to_image(
     """Lay patches out as a picture, wrapped into rows so that a person can read it.
 
     Args:
-        patches: uint8 (num_patches, patch_size, patch_size).
+        patches: uint8 (num_patches, patch_size, patch_size), or with a last axis of 3.
         patches_per_row, grid, scale: as in `Rendering.image`.
     """
     from PIL import Image as PillowImage
@@ -102,17 +103,17 @@ def patches_to_image(
         raise UserError(f"patches_per_row must be at least 1, not {patches_per_row}")
     if scale < 1:
         raise UserError(f"scale must be at least 1, not {scale}")
-    num_patches, side, _ = patches.shape
+    num_patches, side, _, *channels = patches.shape
     columns = max(1, min(patches_per_row or num_patches, num_patches))
     rows = -(-num_patches // columns)
     gap = side // 4 if rows > 1 else 0  # a little air between wrapped rows
-    canvas = np.full((rows * (side + gap) - gap, columns * side), 255, np.uint8)
+    canvas = np.full((rows * (side + gap) - gap, columns * side, *channels), 255, np.uint8)
     for row in range(rows):
         part = patches[row * columns : (row + 1) * columns]
         top = row * (side + gap)
-        # (n, side, side) -> (side, n, side) -> (side, n · side)
-        canvas[top : top + side, : len(part) * side] = part.transpose(1, 0, 2).reshape(side, -1)
-    image = PillowImage.fromarray(canvas, mode="L")
+        # (n, side, side, …) -> (side, n, side, …) -> (side, n · side, …)
+        canvas[top : top + side, : len(part) * side] = part.swapaxes(0, 1).reshape(side, -1, *channels)
+    image = PillowImage.fromarray(canvas)
     if scale > 1:
         image = image.resize((image.width * scale, image.height * scale), PillowImage.Resampling.NEAREST)
     if grid:
@@ -135,7 +136,8 @@ def pad_patches(
         multiple_of: round the length up to a multiple of this.
 
     Returns:
-        `pixel_values`, uint8 (batch, length, patch_size²), pixels of a patch row by row; `attention_mask`, int64
+        `pixel_values`, uint8 (batch, length, patch_size²), pixels of a patch row by row, in colour three values for each;
+        `attention_mask`, int64
         (batch, length).
 
     Raises:
@@ -147,11 +149,11 @@ def pad_patches(
     if length is not None and longest > length:
         raise UserError(f"a rendering has {longest} patches, more than the {length} asked for")
     padded = -(-(length or longest) // multiple_of) * multiple_of
-    side = renderings[0].patches.shape[-1]
-    pixel_values = np.full((len(renderings), padded, side, side), 255, np.uint8)
+    shape = renderings[0].patches.shape[1:]
+    pixel_values = np.full((len(renderings), padded, *shape), 255, np.uint8)
     attention_mask = np.zeros((len(renderings), padded), np.int64)
     for row, rendering in enumerate(renderings):
         pixel_values[row, : len(rendering)] = rendering.patches
         attention_mask[row, : len(rendering)] = 1
-    # (batch, length, side, side) -> (batch, length, side²)
-    return pixel_values.reshape(len(renderings), padded, side * side), attention_mask
+    # (batch, length, side, side, …) -> (batch, length, side² · channels)
+    return pixel_values.reshape(len(renderings), padded, -1), attention_mask

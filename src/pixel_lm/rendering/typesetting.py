@@ -30,7 +30,16 @@ from fontTools.unicodedata import script
 from pixel_lm.rendering.cells import over
 from pixel_lm.rendering.fitting import Box, fitting_of, squeeze
 from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
-from pixel_lm.rendering.itemize import JOINERS, Item, cluster_starts, is_attached, items, split_clusters
+from pixel_lm.rendering.itemize import (
+    EMOJI_HINT,
+    JOINERS,
+    Item,
+    cluster_starts,
+    emoji_runs,
+    is_attached,
+    items,
+    split_clusters,
+)
 from pixel_lm.rendering.profiles import Profile
 from pixel_lm.rendering.unicode_data import bidi_code
 from pixel_lm.rendering.word_table import WordTable
@@ -208,6 +217,7 @@ class Typesetter:
         self.cache_bytes = cache_bytes
         self._fitted: dict[Font, Font] = {}
         self._rank = {font: rank for rank, font in reversed(list(enumerate(self.fonts)))}
+        self._picture_fonts = [font for font in self.fonts if font.has_pictures]
         self._font_of: dict[str, Font | None] = {}
         # Clusters whose looks do not depend on their neighbours, of those judged so far.
         self._stand_alone: set[str] = set()
@@ -424,6 +434,8 @@ class Typesetter:
         if self.profile.fit:
             return Place(self.profile.baseline(*self.fonts[0].metrics, self.height))
         fonts = {self.font_of(char) or self.fonts[0] for char in set(text) if not _follows_font(char)}
+        if self._picture_fonts and not text.isascii() and EMOJI_HINT.search(text):
+            fonts = {run.font for item in line_items for run in self._runs(text, item.start, item.end)}
         if not fonts:
             fonts = {self.fonts[0]}
         if len(fonts) > 1 and line_items[0].script in _IDEOGRAPHIC:
@@ -438,14 +450,18 @@ class Typesetter:
 
     def _runs(self, text: str, start: int, end: int) -> Iterator[_Run]:
         """Split characters `start:end` by font. Spaces and the like between two fonts go to the one that is first in order."""
+        pictured = self._pictured(text, start, end)
         font: Font | None = None
         run_start = last = start  # `last`: after the last character that is no space
         for i in range(start, end):
-            if _follows_font(text[i]):
+            if i in pictured:
+                chosen = pictured[i]
+            elif _follows_font(text[i]):
                 if text[i] != " ":
                     last = i + 1
                 continue
-            chosen = self.font_of(text[i]) or self.font_of(_REPLACEMENT) or self.fonts[0]
+            else:
+                chosen = self.font_of(text[i]) or self.font_of(_REPLACEMENT) or self.fonts[0]
             if font is not None and chosen is not font:
                 stop = last if self._rank[chosen] < self._rank[font] else i
                 yield _Run(run_start, stop, font)
@@ -470,6 +486,18 @@ class Typesetter:
         if item.level % 2:
             glyphs.reverse()
         return glyphs, unknown
+
+    def _pictured(self, text: str, start: int, end: int) -> dict[int, Font]:
+        """The characters of emoji sequences that a font of pictures draws, by place."""
+        if text.isascii() or not EMOJI_HINT.search(text, start, end) or not self._picture_fonts:
+            return {}
+        pictured: dict[int, Font] = {}
+        for first, last in emoji_runs(text[start:end]):
+            for font in self._picture_fonts:
+                if font.covers(text[start + first]):
+                    pictured |= dict.fromkeys(range(start + first, start + last), font)
+                    break
+        return pictured
 
     def is_unknown(self, char: str) -> bool:
         """Whether the character appears as U+FFFD: no font has it, or it is a control."""
@@ -811,6 +839,7 @@ class Typesetter:
         """Whether a character can stand in a line of one script and direction without making it two, and some font has it."""
         return char in " \u200c\u200d" or (
             not _follows_font(char)
+            and not EMOJI_HINT.match(char)
             and self.font_of(char) is not None
             and script(char) in (name, "Zyyy", "Zinh")
             and _direction_fits(char, rtl)

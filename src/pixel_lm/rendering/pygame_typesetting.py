@@ -8,7 +8,6 @@ stand on one baseline. Where glyphs overlap, ink covers ink: s + d − s·d / 25
 from __future__ import annotations
 
 import ctypes
-import math
 import threading
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,8 +25,8 @@ __all__ = ["PyGameFont", "PyGameTypesetter"]
 
 _IGNORE_GLOBAL_ADVANCE_WIDTH = 0x200
 _MAX_WORDS = 1 << 16
-# Where single words stand, in rows of the published strips: padding 3 below half of 16.
-_BASELINE_OF_WORDS = 11 / 16
+# Where single words stand: so far below the middle of the strip (the padding of the published configurations).
+_BASELINE_BELOW_MIDDLE = 3
 
 
 class PyGameFont:
@@ -82,6 +81,7 @@ class _Word(NamedTuple):
     top: int
     bottom: int
     cells: dict[int, Cell]  # by baseline
+    ends_in_ink: bool
 
 
 class PyGameTypesetter:
@@ -100,7 +100,7 @@ class PyGameTypesetter:
         self.fonts = [named]
         self.profile = profile
         self.height = height
-        self._baseline = math.floor(_BASELINE_OF_WORDS * height) if words else None
+        self._baseline = height // 2 + _BASELINE_BELOW_MIDDLE if words else None
         self._words: dict[str, _Word] = {}
         self._boxes: set[str] = set()  # characters that the font lacks, of those drawn so far
 
@@ -117,9 +117,14 @@ class PyGameTypesetter:
         pens = [0]
         for word in words:
             pens.append(pens[-1] + word.advance + space)
-        ink = [(pen + word.left, pen + word.right) for pen, word in zip(pens, words, strict=False) if len(word.alpha)]
-        begin = min([left for left, _ in ink[:2]] + [0] * (text[:1] == " " or not ink))
-        end = max([right for _, right in ink[-2:]] + [pens[-1] - space] * (text[-1:] == " " or not ink))
+        # Glyphs without ink, spaces among them, are points at their pen; after the last one its advance belongs to the line.
+        begin = min(pen + word.left for pen, word in zip(pens, words, strict=False))
+        end = max(pen + word.right for pen, word in zip(pens, words, strict=False))
+        if len(words) > 1:
+            begin = min(begin, words[0].advance)
+            end = max(end, pens[-2] - space)
+        if not words[-1].ends_in_ink:
+            end = max(end, pens[-1] - space)
         columns = self._join(words, begin, end, pens[-1], baseline) or self._cover_all(
             words, pens, begin, end, baseline
         )
@@ -131,11 +136,15 @@ class PyGameTypesetter:
         cells = [word.cells.get(baseline) or self._cell(word, baseline) for word in words]
         parts = [cell.columns for cell in cells]
         left = right = b""
-        if any(cell.left or cell.right for cell in cells):
-            if any(cell.right and cell.right.count(255) != len(cell.right) for cell in cells[:-1]) or any(
-                cell.left and cell.left.count(255) != len(cell.left) for cell in cells[1:]
-            ):
-                return None
+        standing_out = [index for index, cell in enumerate(cells) if cell.left or cell.right]
+        if standing_out:
+            for index in standing_out:  # ink must fall on paper, for how ink covers ink is another matter
+                reach = len(cells[index].left)
+                before = parts[index - 1][-reach:] if index and reach else b""
+                reach = len(cells[index].right)
+                after = parts[index + 1][:reach] if index + 1 < len(parts) and reach else b""
+                if before.count(255) != len(before) or after.count(255) != len(after):
+                    return None
             left, right = spread([(cell.left, cell.right) for cell in cells], parts, None)
         height = self.height
         columns = left + b"".join(parts) + right
@@ -216,19 +225,21 @@ class PyGameTypesetter:
             glyph, advance = self.font.glyph(char)
             if not self.font.covers(char):
                 self._boxes.add(char)
-            if glyph.alpha.size:
-                boxes.append((pen + glyph.left, glyph))
+            boxes.append((pen + glyph.left, glyph))  # without ink: the point at the pen, on the baseline
             pen += advance
         if not boxes:
-            return _Word(np.zeros((0, 0), np.uint8), pen, 0, pen, -(1 << 20), 1 << 20, {})
+            return _Word(np.zeros((0, 0), np.uint8), pen, 0, 0, -(1 << 20), 1 << 20, {}, ends_in_ink=False)
         left, right = min(x for x, _ in boxes), max(x + len(glyph.alpha) for x, glyph in boxes)
         top = max(glyph.top for _, glyph in boxes)
         bottom = min(glyph.top - glyph.alpha.shape[1] for _, glyph in boxes)
+        ends_in_ink = bool(boxes[-1][1].alpha.size)
         canvas = np.zeros((right - left, top - bottom), np.uint8)  # (columns, rows)
         for x, glyph in boxes:
+            if not glyph.alpha.size:
+                continue
             columns, rows = glyph.alpha.shape
             _cover(canvas[x - left : x - left + columns, top - glyph.top : top - glyph.top + rows], glyph.alpha)
-        return _Word(canvas, pen, left, right, top, bottom, {})
+        return _Word(canvas, pen, left, right, top, bottom, {}, ends_in_ink)
 
     def _cover_all(self, words: list[_Word], pens: list[int], begin: int, end: int, baseline: int) -> bytes:
         """The same as `_join`, word over word."""

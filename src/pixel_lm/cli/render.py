@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from pixel_lm.rendering import Rendering, TextRenderer
 
 
+# As in rendering.profiles and rendering.config, which take too long to load for --help.
+_PROFILES = ("fit", "pango", "pygame")
+_STRATEGIES = ("continuous", "bigrams", "words", "mono")
+
+
 def add_parser(subparsers: Any) -> None:
     """Register the verb and its options."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
@@ -49,6 +54,13 @@ def add_parser(subparsers: Any) -> None:
         metavar="N",
         help="patches in a strip; longer text goes on in further strips (default: the renderer's, 529)",
     )
+    parser.add_argument("--profile", choices=_PROFILES, help="rules of drawing (default: the renderer's, else fit)")
+    parser.add_argument(
+        "--strategy",
+        choices=_STRATEGIES,
+        help="how text is cut before it is drawn (default: the renderer's, else continuous)",
+    )
+    parser.add_argument("--rgb", action="store_true", help="in colour: emoji as they are")
     parser.set_defaults(func=run)
 
 
@@ -80,7 +92,13 @@ def run(args: argparse.Namespace) -> int:
 def _renderer(args: argparse.Namespace) -> TextRenderer:
     from pixel_lm.rendering import TextRenderer
 
-    overrides = {} if args.max_seq_length is None else {"max_seq_length": args.max_seq_length}
+    asked = {
+        "max_seq_length": args.max_seq_length,
+        "profile": args.profile,
+        "strategy": args.strategy,
+        "rgb": args.rgb or None,
+    }
+    overrides = {name: value for name, value in asked.items() if value is not None}
     if args.renderer:
         return TextRenderer.from_pretrained(args.renderer, font=args.font, **overrides)
     return TextRenderer(args.font, **overrides)

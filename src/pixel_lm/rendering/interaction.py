@@ -33,17 +33,17 @@ def interacting_glyphs(path: Path, index: int) -> frozenset[int] | None:
     None for a font whose tables cannot be read or hold something unknown: then all of them may.
     """
     try:
-        font = TTFont(path, fontNumber=index, lazy=True)
         names: set[str] = set()
         becomes: list[tuple[str, list[str]]] = []
-        for tag in ("GSUB", "GPOS"):
-            if tag in font and not _collect(font[tag].table, names, becomes):
-                return None
+        with TTFont(path, fontNumber=index, lazy=True) as font:
+            number_of = font.getReverseGlyphMap()
+            for tag in ("GSUB", "GPOS"):
+                if tag in font and not _collect(font[tag].table, names, becomes):
+                    return None
         known = -1
         while len(names) > known:  # what turns into such a glyph is one, too
             known = len(names)
             names.update(glyph for glyph, results in becomes if not names.isdisjoint(results))
-        number_of = font.getReverseGlyphMap()
         return frozenset(number_of[name] for name in names if name in number_of)
     except (TTLibError, AttributeError, KeyError, ValueError, AssertionError):
         return None

@@ -18,14 +18,16 @@ from pixel_lm.rendering.offsets import patch_spans
 from pixel_lm.rendering.result import Rendering
 from pixel_lm.rendering.typesetting import Line, LineSetter
 
-__all__ = ["PairRenderer", "with_spans"]
+__all__ = ["PairRenderer", "Piece", "with_spans"]
 
 _WORDS = re.compile(r" *[^ ]+ *| +")
 # A longer stretch without a space is text of a script that does without them; it may be cut between grapheme clusters.
 _LONGEST_WORD = 40
+# Of a stretch that long, no more than this is looked at for each patch: far more than fit, marks included.
+_CHARACTERS_PER_PATCH = 64
 
 
-class _Piece(NamedTuple):
+class Piece(NamedTuple):
     """Characters `start:end` of a text, laid out."""
 
     start: int
@@ -68,10 +70,10 @@ class PairRenderer:
         if room_a < 1:
             raise UserError(f"max_seq_length {self.max_seq_length} is too short for a pair: give at least 4")
         level_a, level_b = (int(votes_rtl(text) if rtl is None else rtl) for text in (first, second))
-        a = self._prefix(first, 0, room_a, level_a)
+        a = self.prefix(first, room_a, level_a)
         middle = self._num_patches(a.line.width)
         room_b = self.max_seq_length - 2 - middle
-        pieces: Sequence[_Piece]
+        pieces: Sequence[Piece]
         if windows:
             if not 0 <= stride < room_b:
                 raise UserError(
@@ -80,7 +82,7 @@ class PairRenderer:
                 )
             pieces = list(self._windows(second, room_b, stride, level_b))
         else:
-            pieces = [self._prefix(second, 0, room_b, level_b)]
+            pieces = [self.prefix(second, room_b, level_b)]
         centers_a = self.typesetter.centers(first[: a.end], level_a) if return_offset_mapping else None
         shown = []
         for piece in pieces:
@@ -96,7 +98,7 @@ class PairRenderer:
     def _compose(
         self,
         line_a: Line,
-        piece: _Piece,
+        piece: Piece,
         middle: int,
         centers_a: npt.NDArray[np.int64] | None,
         centers_b: npt.NDArray[np.int64] | None,
@@ -116,34 +118,34 @@ class PairRenderer:
         spans_b = patch_spans(centers_b + x, begin, end, patch) + piece.start
         return with_spans(result, [(0, patch_spans(centers_a + indent, 0, middle, patch)), (1, spans_b)])
 
-    def _prefix(self, text: str, start: int, room: int, level: int) -> _Piece:
-        """The longest prefix of `text[start:]` that fits in `room` patches, cut between grapheme clusters."""
+    def prefix(self, text: str, room: int, level: int | None) -> Piece:
+        """The longest prefix of a text that fits in `room` patches, cut between grapheme clusters."""
         limit = room * self.patch - self.margins
-        rest = text[start:]
         # A first guess by words, so that nobody lays out a whole book for one strip.
         guess, width = 0, 0
-        for word in _WORDS.finditer(rest):
-            guess = word.end()
-            width += self.typesetter.width_of_word(word.group()) if guess - word.start() <= _LONGEST_WORD else limit
+        for word in _WORDS.finditer(text):
+            size = word.end() - word.start()
+            width += self.typesetter.width_of_word(word.group()) if size <= _LONGEST_WORD else limit
+            guess = word.start() + min(size, max(_LONGEST_WORD, room * _CHARACTERS_PER_PATCH))
             if width > limit + self.margins:
                 break
-        line = self.typesetter.line(rest[:guess], level)
+        line = self.typesetter.line(text[:guess], level)
         if line.width <= limit:
-            if guess == len(rest):
-                return _Piece(start, len(text), line)
-            guess = min(len(rest), guess + 2 * _LONGEST_WORD)
-        ends = [*cluster_starts(rest[:guess])[1:], guess] if guess else []
+            if guess == len(text):
+                return Piece(0, len(text), line)
+            guess = min(len(text), guess + 2 * _LONGEST_WORD)
+        ends = [*cluster_starts(text[:guess])[1:], guess] if guess else []
         low, high = 0, len(ends)  # ends[low - 1] fits
         while low < high:
             middle = (low + high + 1) // 2
-            if self.typesetter.width(rest[: ends[middle - 1]], level) <= limit:
+            if self.typesetter.width(text[: ends[middle - 1]], level) <= limit:
                 low = middle
             else:
                 high = middle - 1
         end = ends[low - 1] if low else 0
-        return _Piece(start, start + end, self.typesetter.line(rest[:end], level))
+        return Piece(0, end, self.typesetter.line(text[:end], level))
 
-    def _windows(self, text: str, room: int, stride: int, level: int) -> Iterator[_Piece]:
+    def _windows(self, text: str, room: int, stride: int, level: int) -> Iterator[Piece]:
         """Pieces of whole words that fit in `room` patches; each repeats about `stride` patches of the one before it."""
         limit = room * self.patch - self.margins
         words = _WORDS.findall(text)
@@ -164,7 +166,7 @@ class PairRenderer:
             while line.width > limit and last > first + 1:
                 last -= 1
                 line = self.typesetter.line(text[offsets[first] : offsets[last]], level)
-            yield _Piece(offsets[first], offsets[last], line)
+            yield Piece(offsets[first], offsets[last], line)
             if last == len(words):
                 return
             again = last

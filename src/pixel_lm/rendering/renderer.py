@@ -49,6 +49,8 @@ _NOT_PLAIN = re.compile(f"[{_LINE_BREAKS}\ud800-\udfff]")
 _TO_SPACE = str.maketrans(_LINE_BREAKS, " " * len(_LINE_BREAKS))
 _WORDS = re.compile(r" *[^ ]+ *| +")
 _LONGEST_WORD = 40
+# Per patch: texts with fewer characters are drawn to see whether they fit.
+_CHARACTERS_THAT_FIT = 8
 
 
 class TextRenderer:
@@ -175,8 +177,8 @@ class TextRenderer:
     ) -> Rendering:
         """Render a string, a pair (tuple) of strings or a list of words.
 
-        A string that does not fit in `max_seq_length` patches is cut off at the last but one patch; `split` cuts texts
-        beforehand. For word lists `word_starts` tells how many words there are. Of a pair, the second text is cut to the longest
+        Of a string that does not fit in `max_seq_length` patches the longest prefix that fits is drawn; `split` cuts texts
+        beforehand, so that nothing is lost. For word lists `word_starts` tells how many words there are. Of a pair, the second text is cut to the longest
         prefix that fits, or shown in several windows.
 
         Args:
@@ -189,7 +191,7 @@ class TextRenderer:
             max_length: bigrams: patches that a text or a list of words may take.
             rtl: pairs and bigrams: lay both texts out from right to left (True) or left to right (False); None: each as most of its letters
                 ask for.
-            legacy: pairs, bigrams and the profile `pygame`: line breaks, offsets, truncation and windows with the quirks of the original (`legacy_pairs`,
+            legacy: what does not fit, line breaks (profile `pygame`), offsets, truncation and windows with the quirks of the original (`legacy_pairs`,
                 `legacy_bigrams`).
 
         Raises:
@@ -223,7 +225,7 @@ class TextRenderer:
                 legacy=legacy,
             )
         elif isinstance(text, str):
-            result = self._render_text(text, return_offset_mapping, raw)
+            result = self._render_text(text, return_offset_mapping, legacy, raw)
         elif isinstance(text, list):
             result = self._render_words(text, return_offset_mapping, raw)
         else:
@@ -288,25 +290,35 @@ class TextRenderer:
             self._planes[plane] = renderer
         return renderer
 
-    def batch(self, texts: Iterable[RenderInput], *, return_tensors: str | None = None) -> Any:
+    def batch(self, texts: Iterable[RenderInput], *, return_tensors: str | None = None, **arguments: Any) -> Any:
         """Render several inputs.
 
         Args:
             texts: inputs of any kind, mixed as you like.
             return_tensors: None for a list of `Rendering`; "np" or "pt" for a dictionary of arrays or tensors padded to the
                 longest: `pixel_values` uint8 (batch, length, patch_size²), `attention_mask` int64 (batch, length).
+            arguments: of `__call__`. With `return_overflowing_patches` each window is a row of its own, and
+                `overflow_to_sample_mapping` int64 (batch,) says of which input; with `return_offset_mapping` there are lists
+                `offset_mapping` and `sequence_ids` with an entry for each row.
         """
-        renderings = [self(text) for text in texts]
+        renderings = [self(text, **arguments) for text in texts]
         if return_tensors is None:
             return renderings
-        pixel_values, attention_mask = pad_patches(renderings)
-        if return_tensors == "np":
-            return {"pixel_values": pixel_values, "attention_mask": attention_mask}
+        if return_tensors not in ("np", "pt"):
+            raise UserError(f'return_tensors must be None, "np" or "pt", not {return_tensors!r}')
+        rows = [(sample, row) for sample, first in enumerate(renderings) for row in (first, *(first.windows or ()))]
+        pixel_values, attention_mask = pad_patches([row for _, row in rows])
+        batch: dict[str, Any] = {"pixel_values": pixel_values, "attention_mask": attention_mask}
+        if arguments.get("return_overflowing_patches"):
+            batch["overflow_to_sample_mapping"] = np.array([sample for sample, _ in rows], np.int64)
         if return_tensors == "pt":
             import torch
 
-            return {"pixel_values": torch.from_numpy(pixel_values), "attention_mask": torch.from_numpy(attention_mask)}
-        raise UserError(f'return_tensors must be None, "np" or "pt", not {return_tensors!r}')
+            batch = {name: torch.from_numpy(values) for name, values in batch.items()}
+        if arguments.get("return_offset_mapping"):
+            batch["offset_mapping"] = [row.offset_mapping for _, row in rows]
+            batch["sequence_ids"] = [row.sequence_ids for _, row in rows]
+        return batch
 
     def _render_bigrams(self, text: RenderInput, *, legacy: bool, **arguments: Any) -> Rendering:
         checked: RenderInput
@@ -318,24 +330,34 @@ class TextRenderer:
         given = text if legacy else checked
         return self._bigrams.render(given, self.max_seq_length, legacy=legacy, **arguments)
 
-    def _render_text(self, text: str, offsets: bool, raw: bool = False) -> Rendering:
+    def _render_text(self, text: str, offsets: bool, legacy: bool, raw: bool) -> Rendering:
         if self.config.strategy == "words":
             return self._render_words(_words(text), offsets)
         indent = self._typesetter.profile.indent
         text = text if raw else self._checked(text)
+        room = self.max_seq_length - 1
+        # A text that may not fit is cut before it is drawn; the original draws it and lets the strip end where it ends.
+        if not legacy and len(text) > _CHARACTERS_THAT_FIT * room:
+            text = text[: PairRenderer(self._typesetter, self.max_seq_length).prefix(text, room, None).end]
         if not offsets:
             parts = self._typesetter.parts(text)
-            if parts is not None:
+            if parts is not None and (legacy or self._fits(sum(map(len, parts)) // self.patch_size)):
                 return self._join_parts(parts)
         line = self._typesetter.line(text)
+        if not legacy and not self._fits(line.width):
+            piece = PairRenderer(self._typesetter, self.max_seq_length).prefix(text, room, None)
+            text, line = text[: piece.end], piece.line
         end = self._patch_boundary(indent + line.width + indent)
         result = self._compose([(indent, line)], [end])
         if offsets:
             centers = self._typesetter.centers(text) + indent
-            visible = int((centers < end).sum()) if (np.diff(centers) >= 0).all() else len(text)
-            spans = patch_spans(centers[:visible], 0, end // self.patch_size, self.patch_size)
+            spans = patch_spans(centers, 0, end // self.patch_size, self.patch_size)
             result = with_spans(result, [(0, spans)])
         return result
+
+    def _fits(self, width: int) -> bool:
+        """Whether a line of this width leaves room for the separator."""
+        return width + 2 * self._typesetter.profile.indent <= self._strip_width - self.patch_size
 
     def _join_parts(self, parts: list[bytes]) -> Rendering:
         """The strip of a line that consists of these columns: the same as `_compose`, with a single copy."""

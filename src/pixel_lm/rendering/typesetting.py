@@ -456,6 +456,10 @@ class Typesetter:
         font: Font | None = None
         run_start = last = start  # `last`: after the last character that is no space
         for i in range(start, end):
+            if pictured and i > run_start and (i in pictured) != (i - 1 in pictured):
+                # An emoji sequence is a run of its own: spaces beside it are not its font's.
+                yield _Run(run_start, i, font or self.fonts[0])
+                run_start, last, font = i, i, None
             if i in pictured:
                 chosen = pictured[i]
             elif _follows_font(text[i]):

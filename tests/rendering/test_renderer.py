@@ -89,14 +89,16 @@ def test_empty_input_is_paper_and_a_separator(renderer: TextRenderer, empty: str
     assert not rendering.patches[-1].any()
 
 
-def test_long_text_is_cut_off_before_the_last_patch(renderer: TextRenderer) -> None:
+def test_of_long_text_the_longest_prefix_is_drawn(renderer: TextRenderer) -> None:
     short = renderer.with_max_seq_length(10)
     rendering = short("a rather long text that needs many more patches than ten")
     assert len(rendering) == 10
     assert rendering.num_text_patches == 9
     assert not rendering.patches[-1].any()
     full = renderer("a rather long text that needs many more patches than ten")
-    assert np.array_equal(rendering.patches[:9], full.patches[:9])
+    assert np.array_equal(rendering.patches[:8], full.patches[:8])
+    clipped = short("a rather long text that needs many more patches than ten", legacy=True)
+    assert np.array_equal(clipped.patches[:9], full.patches[:9])
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029", "\t"])

@@ -121,29 +121,32 @@ class PairRenderer:
     def prefix(self, text: str, room: int, level: int | None) -> Piece:
         """The longest prefix of a text that fits in `room` patches, cut between grapheme clusters."""
         limit = room * self.patch - self.margins
-        # A first guess by words, so that nobody lays out a whole book for one strip.
-        guess, width = 0, 0
-        for word in _WORDS.finditer(text):
-            size = word.end() - word.start()
-            width += self.typesetter.width_of_word(word.group()) if size <= _LONGEST_WORD else limit
-            guess = word.start() + min(size, max(_LONGEST_WORD, room * _CHARACTERS_PER_PATCH))
-            if width > limit + self.margins:
+        end = width = 0
+        for match in _WORDS.finditer(text):
+            word = match.group()
+            size = self.typesetter.width_of_word(word) if len(word) <= _LONGEST_WORD else limit + 1
+            if width + size > limit:
+                end += self._part_that_fits(word[: max(_LONGEST_WORD, room * _CHARACTERS_PER_PATCH)], limit - width)
                 break
-        line = self.typesetter.line(text[:guess], level)
-        if line.width <= limit:
-            if guess == len(text):
-                return Piece(0, len(text), line)
-            guess = min(len(text), guess + 2 * _LONGEST_WORD)
-        ends = [*cluster_starts(text[:guess])[1:], guess] if guess else []
-        low, high = 0, len(ends)  # ends[low - 1] fits
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self.typesetter.width(text[: ends[middle - 1]], level) <= limit:
-                low = middle
-            else:
-                high = middle - 1
-        end = ends[low - 1] if low else 0
-        return Piece(0, end, self.typesetter.line(text[:end], level))
+            width += size
+            end = match.end()
+        line = self.typesetter.line(text[:end], level)
+        # Words measured one by one may differ a little from the whole.
+        while line.width > limit and end:
+            begin = max(0, end - _LONGEST_WORD)
+            end = begin + cluster_starts(text[begin:end])[-1]
+            line = self.typesetter.line(text[:end], level)
+        return Piece(0, end, line)
+
+    def _part_that_fits(self, word: str, limit: int) -> int:
+        """Number of characters of a word that fit into `limit` pixels, cut between grapheme clusters."""
+        end = 0
+        for cluster in sorted(self.typesetter.clusters(word)):
+            limit -= cluster.width
+            if limit < 0:
+                break
+            end = cluster.end
+        return end
 
     def _windows(self, text: str, room: int, stride: int, level: int) -> Iterator[Piece]:
         """Pieces of whole words that fit in `room` patches; each repeats about `stride` patches of the one before it."""

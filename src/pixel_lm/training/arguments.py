@@ -77,7 +77,7 @@ class RenderingArguments:
     max_seq_length: int = setting(529, "patches per strip")
     strategy: Literal["continuous", "words", "bigrams", "mono"] | None = setting(
         None,
-        "draw running text in one line, each word from a new patch on, two characters to a patch, or in a fixed-pitch font; by "
+        "draw running text in one line, each word from a new patch on, two characters to a patch, or in a monospaced font; by "
         "default as the renderer does",
     )
 

@@ -66,7 +66,10 @@ def test_published_configuration_loads(renderer: TextRenderer, tmp_path: Path) -
     (tmp_path / "text_renderer_config.json").write_text(json.dumps(values))
     loaded = TextRenderer.from_pretrained(tmp_path)
     assert loaded.font_sources[0].path == tmp_path / source.name
-    assert np.array_equal(loaded(TEXT).patches, renderer(TEXT).patches)
+    as_published = TextRenderer(
+        renderer.font_sources[0], fallback_fonts=renderer.font_sources[1:], config=renderer.config, profile="pango"
+    )
+    assert np.array_equal(loaded(TEXT).patches, as_published(TEXT).patches)
 
 
 def test_a_changed_font_is_noticed(saved: Path) -> None:
@@ -124,7 +127,9 @@ def test_missing_folder_and_missing_font(tmp_path: Path) -> None:
 def test_fingerprint_depends_on_what_decides_the_pixels(renderer: TextRenderer) -> None:
     assert renderer.fingerprint() == TextRenderer().fingerprint()
     assert renderer.fingerprint() != TextRenderer(font_size=9).fingerprint()
-    assert renderer.fingerprint() != TextRenderer(renderer.font_sources[0]).fingerprint()
+    assert renderer.fingerprint() != TextRenderer(profile="pango").fingerprint()
+    twice = [*renderer.font_sources[1:], renderer.font_sources[0]]
+    assert renderer.fingerprint() != TextRenderer(renderer.font_sources[0], fallback_fonts=twice).fingerprint()
 
 
 def test_a_font_limited_to_characters_draws_nothing_else(renderer: TextRenderer) -> None:
@@ -146,7 +151,8 @@ def test_digests_are_saved_and_the_message_says_what_to_do(saved: Path) -> None:
         TextRenderer.from_pretrained(saved)
     message = str(error.value)
     assert all(part in message for part in (str(changed), expected, fonts[-1].sha256, "copy the folder again"))
-    assert TextRenderer.from_pretrained(saved, fallback_fonts=[changed]).font_sources[1].path == changed
+    chosen = {"fallback_fonts": [changed]} if len(fonts) > 1 else {"font": changed}
+    assert TextRenderer.from_pretrained(saved, **chosen).font_sources[-1].path == changed
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,29 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+from transformers.utils.logging import disable_progress_bar
 
-from pixel_lm.models import PixelConfig, PixelForPreTraining, PixelForTokenClassification, PixelPreTrainedModel
+from pixel_lm.models import (
+    PixelConfig,
+    PixelForBiaffineParsing,
+    PixelForPreTraining,
+    PixelForQuestionAnswering,
+    PixelForSequenceClassification,
+    PixelForTokenClassification,
+    PixelPreTrainedModel,
+)
 
 TOLERANCE = 1e-5
-HEADS: dict[str, type[PixelPreTrainedModel]] = {"token_classification": PixelForTokenClassification}
+HEADS: dict[str, type[PixelPreTrainedModel]] = {
+    "biaffine_parsing": PixelForBiaffineParsing,
+    "question_answering": PixelForQuestionAnswering,
+    "sequence_classification": PixelForSequenceClassification,
+    "token_classification": PixelForTokenClassification,
+}
 # The softmax does not see a bias that all keys share: its gradient is rounding noise.
 NOISE = "attention.attention.key.bias"
+# Gradients this much smaller than the largest are zero but for rounding: such are those of biases that shift all scores alike.
+ZERO = 1e-6
 
 
 class Report:
@@ -54,6 +70,7 @@ class Report:
 def run(directory: Path, json_path: Path | None) -> int:
     """Compare all recordings below `directory`; the exit status is 1 if a check failed."""
     logging.getLogger("transformers").setLevel(logging.ERROR)
+    disable_progress_bar()
     torch.set_num_threads(1)
     report = Report()
     recordings = sorted(directory.glob("**/outputs*.npz"))
@@ -68,8 +85,6 @@ def run(directory: Path, json_path: Path | None) -> int:
         folder = path.parent
         if folder.name == "pretraining":
             compare_pretraining(report, name, directory, folder, recorded, notes)
-        elif "interpolate" in folder.name:
-            report.skipped(name, checks, "interpolated positions are not implemented")
         elif head := next((head for head in HEADS if folder.name.startswith(head)), None):
             compare_head(report, name, directory, folder, HEADS[head], recorded, notes)
         else:
@@ -135,11 +150,13 @@ def gradients(
     found = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
     norms = notes.get("grad_norms", {})
     differences = {}
+    largest = max(norms.values(), default=0.0)
     for name, norm in norms.items():
         if name.endswith(NOISE):
             continue
         ours = found[name].double().norm().item() if name in found else float("inf")
-        differences[f"grad norm {name}"] = abs(ours - norm) / norm if norm else abs(ours)
+        scale = norm if max(ours, norm) > ZERO * largest else largest
+        differences[f"grad norm {name}"] = abs(ours - norm) / scale if scale else abs(ours)
     for key, value in recorded.items():
         if key.startswith("grad:"):
             name = key.removeprefix("grad:")
@@ -194,26 +211,34 @@ def compare_head(
     notes: dict[str, Any],
 ) -> None:
     """Outputs, loss and gradients of a fine-tuning head."""
-    length = recorded["logits"].shape[1]
+    length = recorded["encoder_last_hidden_state"].shape[1] - 1
+    # The published configuration does not hold what sequence classification needs to know.
+    settings: dict[str, Any] = {}
+    if "pooling_mode" in notes:
+        settings = {"pooling_mode": notes["pooling_mode"], "pooling_layer_norm": notes["add_layer_norm"]}
     if (folder / "config.json").exists():
-        model = model_class.from_pretrained(folder).eval()
+        model = model_class.from_pretrained(folder, **settings).eval()
     else:  # a pretraining checkpoint was loaded into the head; the new weights were stored
+        if model_class is PixelForSequenceClassification and not settings:
+            settings = {"pooling_mode": "mean"}
         new = dict(np.load(folder / "newly_initialised_weights.npz"))
         labels = len(new["classifier.bias"])
-        model = model_class.from_pretrained(directory / "pretraining", num_labels=labels).eval()
+        model = model_class.from_pretrained(directory / "pretraining", num_labels=labels, **settings).eval()
         parameters = dict(model.named_parameters())
         for key, value in new.items():
             parameters[key].data = torch.from_numpy(value)
+        if notes["interpolate_pos_encoding"]:
+            model.extend_positions(length, "interpolate")
     images, attention_mask = inputs(directory, length)
     given = {
         key.removeprefix("label:"): torch.from_numpy(value)
         for key, value in recorded.items()
         if key.startswith("label:")
     }
-    outputs = model(images, attention_mask, **given, output_hidden_states=True)
+    options = {"output_all_relations": True} if model_class is PixelForBiaffineParsing else {}
+    outputs = model(images, attention_mask, **given, **options, output_hidden_states=True)
     ours: dict[str, torch.Tensor] = {
-        "loss": outputs.loss,
-        "logits": outputs.logits,
+        **{key: value for key, value in outputs.items() if isinstance(value, torch.Tensor)},
         "encoder_last_hidden_state": model.vit.layernorm(outputs.hidden_states[-1]),
         **{f"hidden_state_{i}": state for i, state in enumerate(outputs.hidden_states)},
     }

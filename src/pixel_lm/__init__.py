@@ -13,14 +13,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pixel_lm.models import PixelConfig, PixelForPreTraining, PixelForTokenClassification, PixelModel
+    from pixel_lm.models import (
+        PixelConfig,
+        PixelForBiaffineParsing,
+        PixelForPreTraining,
+        PixelForQuestionAnswering,
+        PixelForSequenceClassification,
+        PixelForTokenClassification,
+        PixelModel,
+    )
     from pixel_lm.rendering import Rendering, TextRenderer
 
     __version__: str
 
 __all__ = [
     "PixelConfig",
+    "PixelForBiaffineParsing",
     "PixelForPreTraining",
+    "PixelForQuestionAnswering",
+    "PixelForSequenceClassification",
     "PixelForTokenClassification",
     "PixelModel",
     "Rendering",
@@ -30,7 +41,10 @@ __all__ = [
 
 _HOMES = {
     "PixelConfig": "models",
+    "PixelForBiaffineParsing": "models",
     "PixelForPreTraining": "models",
+    "PixelForQuestionAnswering": "models",
+    "PixelForSequenceClassification": "models",
     "PixelForTokenClassification": "models",
     "PixelModel": "models",
     "Rendering": "rendering",

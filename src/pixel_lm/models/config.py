@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -51,6 +52,12 @@ class PixelConfig(PreTrainedConfig):
         linear_initializer: new linear weights are "normal" with `initializer_range`, as published, or "xavier" uniform (He et
             al., 2022), which suits narrow models better.
         trainable_position_embeddings: whether fine-tuning trains the position table, as published. Pretraining never does.
+        interpolate_pos_encoding, interpolated_length: whether positions are interpolated, and to how many patches, as
+            `extend_positions` does it in its "interpolate" way.
+        pooling_mode: how sequence classification makes one vector of all patches: "cls", "mean", "max", or "pmaN", multi-head
+            attention of one learned query with N heads. None: as a loaded checkpoint tells, "mean" for new heads.
+        pooling_layer_norm: whether that head has a layer norm.
+        pooling_sees_padding: whether "pmaN" attends to padding too, as published: then scores depend on the padded length.
     """
 
     model_type = "pixel"
@@ -79,6 +86,11 @@ class PixelConfig(PreTrainedConfig):
     position_code: str = "grid"
     linear_initializer: str = "normal"
     trainable_position_embeddings: bool = True
+    interpolate_pos_encoding: bool = False
+    interpolated_length: int | None = None
+    pooling_mode: str | None = None
+    pooling_layer_norm: bool = True
+    pooling_sees_padding: bool = False
 
     def __post_init__(self, **kwargs: Any) -> None:
         super().__post_init__(**kwargs)
@@ -104,6 +116,8 @@ class PixelConfig(PreTrainedConfig):
                 raise ValueError(f"{name} must be {' or '.join(known)}, not {getattr(self, name)!r}")
         if self.pixel_std <= 0:
             raise ValueError(f"pixel_std must be greater than 0, not {self.pixel_std}")
+        if self.pooling_mode is not None:
+            check_pooling_mode(self.pooling_mode, self.hidden_size)
         if not 0 < self.mask_ratio < 1:
             raise ValueError(f"mask_ratio must lie between 0 and 1, not {self.mask_ratio}")
         height, width = self.image_size
@@ -118,4 +132,15 @@ class PixelConfig(PreTrainedConfig):
     @property
     def max_seq_length(self) -> int:
         """The longest sequence of patches that the model takes."""
-        return self.num_patches
+        return (self.interpolated_length or self.num_patches) if self.interpolate_pos_encoding else self.num_patches
+
+
+def check_pooling_mode(mode: str, hidden_size: int) -> None:
+    """Raise ValueError for a pooling mode that does not exist or does not fit the width."""
+    heads = re.fullmatch(r"pma([1-9]\d*)", mode)
+    if heads is None and mode not in ("cls", "mean", "max"):
+        raise ValueError(f"pooling_mode must be cls, mean, max or pma1, pma2 …, not {mode!r}")
+    if heads is not None and hidden_size % int(heads[1]):
+        raise ValueError(
+            f"pooling_mode {mode!r} does not fit: hidden_size {hidden_size} is not divisible by {heads[1]}"
+        )

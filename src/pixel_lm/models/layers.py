@@ -6,42 +6,65 @@ Module names are those of the published checkpoints, so that state dicts fit wit
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import nn
 from transformers.activations import ACT2FN
+from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.utils.import_utils import is_tracing
 
-__all__ = ["BlockSizes", "PixelLayer", "attention_bias", "run_layers"]
+from pixel_lm.models.config import PixelConfig
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
+
+__all__ = ["BlockSizes", "PixelLayer", "run_layers"]
+
+# As an attention implementation wants it: of booleans, or blocks (flex), or none.
+Mask: TypeAlias = "torch.Tensor | BlockMask | None"
 
 
 @dataclass(frozen=True)
 class BlockSizes:
     """What a stack of blocks needs to know; encoder and decoder differ in it."""
 
+    config: PixelConfig
     hidden_size: int
     num_heads: int
     intermediate_size: int
-    hidden_act: str
-    hidden_dropout: float
-    attention_dropout: float
-    layer_norm_eps: float
-    qkv_bias: bool
+
+    @classmethod
+    def of_encoder(cls, config: PixelConfig) -> BlockSizes:
+        """Sizes of the encoder's blocks."""
+        return cls(config, config.hidden_size, config.num_attention_heads, config.intermediate_size)
+
+    @classmethod
+    def of_decoder(cls, config: PixelConfig) -> BlockSizes:
+        """Sizes of the decoder's blocks."""
+        heads = config.decoder_num_attention_heads
+        return cls(config, config.decoder_hidden_size, heads, config.decoder_intermediate_size)
 
 
 class PixelSelfAttention(nn.Module):
-    """Scaled dot-product attention of several heads: by the fused kernel, or with explicit probabilities."""
+    """Attention of several heads, by the implementation that the configuration names (`attn_implementation`)."""
+
+    is_causal = False  # read by the kernels
 
     def __init__(self, sizes: BlockSizes) -> None:
         super().__init__()
+        self.config = sizes.config
         self.num_heads = sizes.num_heads
-        self.dropout = sizes.attention_dropout
-        self.query = nn.Linear(sizes.hidden_size, sizes.hidden_size, bias=sizes.qkv_bias)
-        self.key = nn.Linear(sizes.hidden_size, sizes.hidden_size, bias=sizes.qkv_bias)
-        self.value = nn.Linear(sizes.hidden_size, sizes.hidden_size, bias=sizes.qkv_bias)
+        self.dropout = sizes.config.attention_probs_dropout_prob
+        bias = sizes.config.qkv_bias
+        self.query = nn.Linear(sizes.hidden_size, sizes.hidden_size, bias=bias)
+        self.key = nn.Linear(sizes.hidden_size, sizes.hidden_size, bias=bias)
+        self.value = nn.Linear(sizes.hidden_size, sizes.hidden_size, bias=bias)
 
     def forward(
-        self, hidden_states: torch.Tensor, mask: torch.Tensor | None, explicit: bool
+        self, hidden_states: torch.Tensor, mask: Mask, implementation: str
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         batch, length, width = hidden_states.shape
 
@@ -49,19 +72,45 @@ class PixelSelfAttention(nn.Module):
             # (batch, length, width) -> (batch, heads, length, width / heads)
             return projection(hidden_states).view(batch, length, self.num_heads, -1).transpose(1, 2)
 
-        query, key, value = heads(self.query), heads(self.key), heads(self.value)
-        dropout = self.dropout if self.training else 0.0
-        probabilities = None
-        if explicit:
-            scores = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5  # (batch, heads, length, length)
-            if mask is not None:
-                scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
-            probabilities = nn.functional.dropout(scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype), dropout)
-            context = probabilities @ value
-        else:
-            context = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
-        # (batch, heads, length, width / heads) -> (batch, length, width)
-        return context.transpose(1, 2).reshape(batch, length, width), probabilities
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(implementation, eager_attention)
+        context, probabilities = attend(
+            self,
+            heads(self.query),
+            heads(self.key),
+            heads(self.value),
+            mask,
+            scaling=(width // self.num_heads) ** -0.5,
+            dropout=self.dropout if self.training else 0.0,
+        )
+        # (batch, length, heads, width / heads) -> (batch, length, width)
+        return context.reshape(batch, length, width), probabilities
+
+
+def eager_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention with explicit probabilities, in the calling convention of transformers' attention functions.
+
+    Args:
+        module: not used.
+        query, key, value: (batch, heads, length, width of a head).
+        attention_mask: boolean, (batch, 1, 1 or length, length), True = attended.
+
+    Returns:
+        (batch, length, heads, width of a head) and the probabilities (batch, heads, length, length).
+    """
+    scores = query @ key.transpose(2, 3) * scaling
+    if attention_mask is not None:
+        scores = scores.masked_fill(~attention_mask, torch.finfo(scores.dtype).min)
+    probabilities = nn.functional.dropout(scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype), dropout)
+    return (probabilities @ value).transpose(1, 2), probabilities
 
 
 class PixelProjection(nn.Module):
@@ -82,12 +131,12 @@ class PixelAttention(nn.Module):
     def __init__(self, sizes: BlockSizes) -> None:
         super().__init__()
         self.attention = PixelSelfAttention(sizes)
-        self.output = PixelProjection(sizes.hidden_size, sizes.hidden_size, sizes.hidden_dropout)
+        self.output = PixelProjection(sizes.hidden_size, sizes.hidden_size, sizes.config.hidden_dropout_prob)
 
     def forward(
-        self, hidden_states: torch.Tensor, mask: torch.Tensor | None, explicit: bool
+        self, hidden_states: torch.Tensor, mask: Mask, implementation: str
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        context, probabilities = self.attention(hidden_states, mask, explicit)
+        context, probabilities = self.attention(hidden_states, mask, implementation)
         return self.output(context), probabilities
 
 
@@ -96,50 +145,76 @@ class PixelLayer(GradientCheckpointingLayer):
 
     def __init__(self, sizes: BlockSizes) -> None:
         super().__init__()
+        config = sizes.config
         self.attention = PixelAttention(sizes)
         self.intermediate = PixelProjection(sizes.hidden_size, sizes.intermediate_size)
-        self.activation = ACT2FN[sizes.hidden_act]
-        self.output = PixelProjection(sizes.intermediate_size, sizes.hidden_size, sizes.hidden_dropout)
-        self.layernorm_before = nn.LayerNorm(sizes.hidden_size, eps=sizes.layer_norm_eps)
-        self.layernorm_after = nn.LayerNorm(sizes.hidden_size, eps=sizes.layer_norm_eps)
+        self.activation = ACT2FN[config.hidden_act]
+        self.output = PixelProjection(sizes.intermediate_size, sizes.hidden_size, config.hidden_dropout_prob)
+        self.layernorm_before = nn.LayerNorm(sizes.hidden_size, eps=config.layer_norm_eps)
+        self.layernorm_after = nn.LayerNorm(sizes.hidden_size, eps=config.layer_norm_eps)
 
     def forward(
-        self, hidden_states: torch.Tensor, mask: torch.Tensor | None = None, explicit: bool = False
+        self, hidden_states: torch.Tensor, mask: Mask, implementation: str
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        attended, probabilities = self.attention(self.layernorm_before(hidden_states), mask, explicit)
+        attended, probabilities = self.attention(self.layernorm_before(hidden_states), mask, implementation)
         hidden_states = hidden_states + attended
         expanded = self.activation(self.intermediate(self.layernorm_after(hidden_states)))
         return hidden_states + self.output(expanded), probabilities
 
 
-def attention_bias(attention_mask: torch.Tensor | None) -> torch.Tensor | None:
-    """Boolean mask over keys, (batch, 1, 1, 1 + length), True = attended, from a mask over patches (batch, length).
+def attention_mask_of(
+    implementation: str, config: PixelConfig, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None
+) -> Mask:
+    """A mask over patches in the form that an attention implementation takes.
 
-    The CLS token in front is always attended.
+    Args:
+        implementation: eager, sdpa, or a name of transformers' attention interface.
+        config: of the model.
+        hidden_states: input of the first block, (batch, 1 + length, width).
+        attention_mask: (batch, length), nonzero = attended, or None. The CLS token in front is always attended.
+
+    Returns:
+        None where nothing is padded, as far as that is known without waiting for an accelerator; for eager and sdpa a boolean
+        mask over keys, (batch, 1, 1, 1 + length), True = attended; else what transformers makes of it.
     """
     if attention_mask is None:
         return None
-    return nn.functional.pad(attention_mask.bool(), (1, 0), value=True)[:, None, None, :]
+    attended = attention_mask.bool()
+    if attention_mask.device.type == "cpu" and not is_tracing(attention_mask) and attended.all():
+        return None
+    attended = nn.functional.pad(attended, (1, 0), value=True)
+    if implementation in ("eager", "sdpa"):
+        return attended[:, None, None, :]
+    return create_bidirectional_mask(config, hidden_states, attended)
 
 
 def run_layers(
     layers: nn.ModuleList,
+    config: PixelConfig,
     hidden_states: torch.Tensor,
-    mask: torch.Tensor | None,
+    attention_mask: torch.Tensor | None,
     output_attentions: bool = False,
     output_hidden_states: bool = False,
-    explicit: bool = False,
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...] | None, tuple[torch.Tensor, ...] | None]:
-    """Apply a stack of blocks, with explicit attention probabilities if `explicit` or if they are asked for.
+    """Apply a stack of blocks; with explicit attention probabilities if they are asked for, else as the configuration says.
+
+    Args:
+        layers: the blocks.
+        config: of the model.
+        hidden_states: (batch, 1 + length, width), CLS first.
+        attention_mask: (batch, length), nonzero = attended, or None.
+        output_attentions, output_hidden_states: what to return besides.
 
     Returns:
-        The last block's output (batch, length, width); if asked for, the input of the first block and every block's output;
-        if asked for, every block's attention probabilities (batch, heads, length, length).
+        The last block's output (batch, 1 + length, width); if asked for, the input of the first block and every block's output;
+        if asked for, every block's attention probabilities (batch, heads, 1 + length, 1 + length).
     """
+    implementation = "eager" if output_attentions else config._attn_implementation or "eager"
+    mask = attention_mask_of(implementation, config, hidden_states, attention_mask)
     states = [hidden_states]
     attentions = []
     for layer in layers:
-        hidden_states, probabilities = layer(hidden_states, mask, explicit or output_attentions)
+        hidden_states, probabilities = layer(hidden_states, mask, implementation)
         if output_hidden_states:
             states.append(hidden_states)
         if output_attentions:

@@ -10,11 +10,13 @@ from transformers import initialization as init
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
+from pixel_lm.models.base import PixelPreTrainedModel
 from pixel_lm.models.config import PixelConfig
-from pixel_lm.models.encoder import PixelModel, PixelPreTrainedModel, gather_patches, position_rows
-from pixel_lm.models.layers import BlockSizes, PixelLayer, attention_bias, run_layers
+from pixel_lm.models.embeddings import gather_patches, position_rows
+from pixel_lm.models.encoder import PixelModel
+from pixel_lm.models.layers import BlockSizes, PixelLayer, run_layers
 from pixel_lm.models.patches import to_patches
-from pixel_lm.models.positions import sincos_positions
+from pixel_lm.models.positions import interpolated_positions, sincos_positions
 
 __all__ = ["PixelForPreTraining", "PixelForPreTrainingOutput", "denormalize_patches", "draw_mask"]
 
@@ -49,16 +51,7 @@ class PixelDecoder(nn.Module):
         super().__init__()
         self.config = config
         width = config.decoder_hidden_size
-        sizes = BlockSizes(
-            hidden_size=width,
-            num_heads=config.decoder_num_attention_heads,
-            intermediate_size=config.decoder_intermediate_size,
-            hidden_act=config.hidden_act,
-            hidden_dropout=config.hidden_dropout_prob,
-            attention_dropout=config.attention_probs_dropout_prob,
-            layer_norm_eps=config.layer_norm_eps,
-            qkv_bias=config.qkv_bias,
-        )
+        sizes = BlockSizes.of_decoder(config)
         self.decoder_embed = nn.Linear(config.hidden_size, width)
         self.mask_token = nn.Parameter(torch.empty(1, 1, width))
         self.decoder_pos_embed: torch.Tensor
@@ -67,12 +60,17 @@ class PixelDecoder(nn.Module):
         self.decoder_norm = nn.LayerNorm(width)  # eps 1e-5, as published, unlike all the others
         self.decoder_pred = nn.Linear(width, config.patch_size**2 * config.num_channels)
 
+    def positions(self) -> torch.Tensor:
+        """The position table, interpolated if the configuration says so."""
+        if self.config.interpolate_pos_encoding and self.config.interpolated_length is not None:
+            return interpolated_positions(self.decoder_pos_embed, self.config.interpolated_length)
+        return self.decoder_pos_embed
+
     def forward(
         self,
         encoded: torch.Tensor,
         ids_restore: torch.Tensor,
         attention_mask: torch.Tensor | None,
-        explicit_attention: bool = False,
     ) -> torch.Tensor:
         """Predict all patches.
 
@@ -89,15 +87,15 @@ class PixelDecoder(nn.Module):
         masked = self.mask_token.to(visible.dtype).expand(batch, length + 1 - visible.shape[1], -1)
         # shuffled order: visible patches, then mask tokens -> original order
         patches = gather_patches(torch.cat([visible[:, 1:], masked], dim=1), ids_restore)
-        hidden_states = torch.cat([visible[:, :1], patches], dim=1) + position_rows(self.decoder_pos_embed, length)
-        hidden_states, _, _ = run_layers(
-            self.decoder_layers, hidden_states, attention_bias(attention_mask), explicit=explicit_attention
-        )
+        hidden_states = torch.cat([visible[:, :1], patches], dim=1) + position_rows(self.positions(), length)
+        hidden_states, _, _ = run_layers(self.decoder_layers, self.config, hidden_states, attention_mask)
         return self.decoder_pred(self.decoder_norm(hidden_states))[:, 1:]
 
 
 class PixelForPreTraining(PixelPreTrainedModel):
     """Encoder on the visible patches, decoder on all, loss on the masked ones."""
+
+    task = "pretraining"
 
     def __init__(self, config: PixelConfig) -> None:
         super().__init__(config)
@@ -140,7 +138,7 @@ class PixelForPreTraining(PixelPreTrainedModel):
             noise = torch.rand(len(pixel_values), length, device=pixel_values.device)
         mask, ids_keep, ids_restore = draw_mask(noise, self.config.mask_ratio, attention_mask, patch_mask)
         encoded = self.vit(pixel_values, attention_mask, ids_keep, output_attentions, output_hidden_states)
-        logits = self.decoder(encoded.last_hidden_state, ids_restore, attention_mask, self.explicit_attention)
+        logits = self.decoder(encoded.last_hidden_state, ids_restore, attention_mask)
         return PixelForPreTrainingOutput(
             loss=self._loss(pixel_values, logits, mask if attention_mask is None else mask * attention_mask),
             logits=logits,

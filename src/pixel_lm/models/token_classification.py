@@ -7,14 +7,19 @@ from torch import nn
 from transformers.modeling_outputs import TokenClassifierOutput
 from transformers.utils.generic import can_return_tuple
 
+from pixel_lm.models.base import PixelPreTrainedModel
 from pixel_lm.models.config import PixelConfig
-from pixel_lm.models.encoder import PixelModel, PixelPreTrainedModel
+from pixel_lm.models.encoder import PixelModel
 
 __all__ = ["PixelForTokenClassification"]
 
 
 class PixelForTokenClassification(PixelPreTrainedModel):
     """Encoder, dropout, and a linear classifier on every patch vector."""
+
+    task = "token classification"
+    head_modules = ("classifier",)
+    label_weight = "classifier.weight"
 
     def __init__(self, config: PixelConfig) -> None:
         super().__init__(config)

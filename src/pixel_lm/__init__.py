@@ -3,14 +3,16 @@
     TextRenderer, Rendering        text → patches                  pixel_lm.rendering
     PixelConfig, PixelModel, …     patches → hidden states, scores  pixel_lm.models
 
-Names are loaded when they are first used: `import pixel_lm` costs nothing, and rendering never loads torch. Importing
-`pixel_lm.models` registers the models with the Auto classes of transformers.
+Names are loaded when they are first used: `import pixel_lm` costs nothing, and rendering never loads torch. The Auto classes of
+transformers know the models, and `AutoProcessor` the renderer.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from pixel_lm._auto_classes import register_when_imported
 
 if TYPE_CHECKING:
     from pixel_lm.models import (
@@ -67,3 +69,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+register_when_imported()

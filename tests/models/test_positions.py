@@ -51,14 +51,14 @@ def test_models_take_longer_sequences(config: PixelConfig, tmp_path: Path, head:
     options = {"noise": noise} if head is PixelForPreTraining else {}
     before = model(long[:, :20], **options).logits
     model.extend_positions(50, method)
-    assert model.config.max_seq_length == 50
+    assert model.config.max_num_patches == 50
     after = model(long[:, :20], **options).logits
     assert torch.equal(before, after) == (method == "sincos")
     logits = model(long, **({"noise": torch.rand(2, 50)} if options else {})).logits
     assert logits.shape[:2] == (2, 50)
     model.save_pretrained(tmp_path)
     loaded = head.from_pretrained(tmp_path).eval()
-    assert loaded.config.max_seq_length == 50
+    assert loaded.config.max_num_patches == 50
     torch.testing.assert_close(loaded(long[:, :20], **options).logits, after)
     with pytest.raises(ValueError, match="up to 50 patches already"):
         model.extend_positions(50)

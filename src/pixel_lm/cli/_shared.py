@@ -49,3 +49,18 @@ def check_writable(path: Path) -> None:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
     if not existed:
         path.unlink()
+
+
+def check_new_folder(path: Path) -> None:
+    """Raise UserError unless a folder can be written that holds nothing yet."""
+    if path.is_dir() and any(path.iterdir()):
+        raise UserError(f"{path} is there already and not empty: give another folder")
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file, not a folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe = path.parent / f".{path.name}.probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from None

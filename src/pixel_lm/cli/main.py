@@ -24,7 +24,7 @@ from pixel_lm import cli
 from pixel_lm.errors import UserError
 
 # Order in the help; verbs that are not listed follow in the order of the alphabet.
-ORDER = ["quickstart", "render", "pretrain", "finetune", "evaluate", "predict", "reconstruct"]
+ORDER = ["quickstart", "render", "pretrain", "finetune", "evaluate", "predict", "reconstruct", "convert", "export"]
 
 
 class Parser(argparse.ArgumentParser):

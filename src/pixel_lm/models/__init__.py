@@ -23,6 +23,7 @@ from pixel_lm.models.sequence_classification import PixelForSequenceClassificati
 from pixel_lm.models.token_classification import PixelForTokenClassification
 
 __all__ = [
+    "MODEL_OF_TASK",
     "PixelConfig",
     "PixelForBiaffineParsing",
     "PixelForPreTraining",
@@ -35,6 +36,19 @@ __all__ = [
     "PixelPreTrainedModel",
     "denormalize_patches",
 ]
+
+MODEL_OF_TASK: dict[str, type[PixelPreTrainedModel]] = {
+    model.task: model
+    for model in (
+        PixelModel,
+        PixelForBiaffineParsing,
+        PixelForPreTraining,
+        PixelForQuestionAnswering,
+        PixelForSequenceClassification,
+        PixelForTokenClassification,
+    )
+}
+"""Which model a checkpoint holds, by the task that `checkpoints.task_of` tells from its tensors."""
 
 AutoConfig.register(PixelConfig.model_type, PixelConfig)
 AutoModel.register(PixelConfig, PixelModel)

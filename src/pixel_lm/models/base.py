@@ -163,8 +163,8 @@ class PixelPreTrainedModel(PreTrainedModel):
             ValueError: the model takes sequences of this length already, the method is unknown, or the table does not allow it.
         """
         config = self.config
-        if num_patches <= config.max_seq_length:
-            raise ValueError(f"the model takes sequences of up to {config.max_seq_length} patches already")
+        if num_patches <= config.max_num_patches:
+            raise ValueError(f"the model takes sequences of up to {config.max_num_patches} patches already")
         if method not in ("sincos", "interpolate"):
             raise ValueError(f'method must be "sincos" or "interpolate", not {method!r}')
         tables = [(module, name) for module in self.modules() for name in POSITION_TABLES if hasattr(module, name)]

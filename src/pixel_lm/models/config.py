@@ -130,7 +130,7 @@ class PixelConfig(PreTrainedConfig):
         return (self.image_size[0] // self.patch_size) * (self.image_size[1] // self.patch_size)
 
     @property
-    def max_seq_length(self) -> int:
+    def max_num_patches(self) -> int:
         """The longest sequence of patches that the model takes."""
         return (self.interpolated_length or self.num_patches) if self.interpolate_pos_encoding else self.num_patches
 

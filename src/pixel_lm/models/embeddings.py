@@ -71,7 +71,7 @@ class PixelEmbeddings(nn.Module):
         patches = patches + positions[:, 1:]
         if ids_keep is not None:
             patches = gather_patches(patches, ids_keep)
-        cls_token = (self.cls_token + positions[:, :1]).expand(len(patches), -1, -1)
+        cls_token = (self.cls_token + positions[:, :1]).expand(patches.shape[0], -1, -1)
         return self.dropout(torch.cat([cls_token, patches], dim=1))
 
 

@@ -135,7 +135,7 @@ class PixelForPreTraining(PixelPreTrainedModel):
         """
         length = to_length(pixel_values, self.config)
         if noise is None:
-            noise = torch.rand(len(pixel_values), length, device=pixel_values.device)
+            noise = torch.rand(pixel_values.shape[0], length, device=pixel_values.device)
         mask, ids_keep, ids_restore = draw_mask(noise, self.config.mask_ratio, attention_mask, patch_mask)
         encoded = self.vit(pixel_values, attention_mask, ids_keep, output_attentions, output_hidden_states)
         logits = self.decoder(encoded.last_hidden_state, ids_restore, attention_mask)

@@ -11,7 +11,8 @@ import torch
 from transformers import PreTrainedModel
 
 from pixel_lm.errors import UserError
-from pixel_lm.models import PixelConfig, PixelForTokenClassification
+from pixel_lm.models import MODEL_OF_TASK, PixelConfig, PixelForTokenClassification, PixelPreTrainedModel
+from pixel_lm.models.checkpoints import stored_shapes, task_of
 from pixel_lm.rendering import TextRenderer
 from pixel_lm.tasks.tagging import TaggingTask
 from pixel_lm.training.arguments import EncoderArguments, JobArguments
@@ -75,9 +76,9 @@ def load_config(model: str, **settings: Any) -> PixelConfig:
 
 def check_length(config: PixelConfig, max_seq_length: int) -> None:
     """Raise UserError if a model cannot take sequences of this length."""
-    if max_seq_length > config.max_seq_length:
+    if max_seq_length > config.max_num_patches:
         raise UserError(
-            f"max-seq-length is {max_seq_length}, but the model takes at most {config.max_seq_length} patches: lower it"
+            f"max-seq-length is {max_seq_length}, but the model takes at most {config.max_num_patches} patches: lower it"
         )
 
 
@@ -94,6 +95,30 @@ def load_model(cls: type[M], model: str, **settings: Any) -> M:
     except (OSError, ValueError) as error:
         raise _explain(model, error) from None
     return loaded
+
+
+def load_checkpoint(model: str, revision: str | None = None, **settings: Any) -> PixelPreTrainedModel:
+    """A saved model of whatever kind it is, told from its tensors.
+
+    Args:
+        model: folder or hub name.
+        revision: of the hub.
+        settings: of its configuration, to change.
+
+    Raises:
+        UserError: it cannot be loaded.
+    """
+    try:
+        shapes = stored_shapes(model, revision=revision)
+        if shapes is None:
+            raise OSError("it has no weights: neither model.safetensors nor pytorch_model.bin")
+        with no_progress_bars() if Path(model).exists() else contextlib.nullcontext():
+            loaded: PixelPreTrainedModel = MODEL_OF_TASK[task_of(shapes)].from_pretrained(
+                model, revision=revision, dtype=torch.float32, **settings
+            )
+    except (OSError, ValueError) as error:
+        raise _explain(model, error) from None
+    return loaded.eval()
 
 
 def encoder_settings(arguments: JobArguments) -> dict[str, Any]:

@@ -214,7 +214,7 @@ def collect_results(
 
 def _print_summary(arguments: PretrainArguments, config: PixelConfig, results: dict[str, Any]) -> None:
     eval_loss = results["eval_loss"]
-    length = config.max_seq_length
+    length = config.max_num_patches
     shorter = f" --max-seq-length {length}" if length < FinetuneArguments.max_seq_length else ""
     print_summary(
         "Pretraining is finished.",

@@ -1,4 +1,4 @@
-"""Metrics of the tasks, as small functions on plain lists and arrays."""
+"""Accuracy of tags, and what was left out of it."""
 
 from __future__ import annotations
 

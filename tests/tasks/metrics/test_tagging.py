@@ -1,4 +1,4 @@
-"""Metrics against values worked out by hand."""
+"""Scores of taggers against values worked out by hand."""
 
 from __future__ import annotations
 

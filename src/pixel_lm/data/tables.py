@@ -1,0 +1,202 @@
+"""Rows with named columns: from CSV, TSV and JSON Lines files, compressed or not, and from the `datasets` library.
+
+* `.csv`: fields may be quoted, and then contain commas, quotes (doubled) and line ends.
+* `.tsv`, `.txt`: fields are separated by tabs and nothing is quoted; a quotation mark is a character like any other.
+* `.jsonl`: an object per line.
+* a data set: `NAME`, `NAME:CONFIG` or `NAME:CONFIG:SPLIT` of the hub, or the path of a folder with data files or of one written by
+  `save_to_disk`. Names of classes take the place of their numbers.
+
+Lines end at "\\n" or "\\r\\n", never at other separators of Unicode, which occur inside real text.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pixel_lm.data.corpora import HubDataset
+from pixel_lm.data.files import COMPRESSION_SUFFIXES, read_lines, strip_compression
+from pixel_lm.errors import UserError
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl")
+"""Suffixes of files with rows, without those of compression."""
+
+_HUB_PREFIX = "hub:"
+_FIELD_LIMIT = 1 << 27  # characters in a field of CSV; Python's own limit is below the length of some texts
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table."""
+
+    values: dict[str, Any]
+    """By name of the column. Texts in CSV and TSV; fewer than there are columns if the row is too short (TSV only)."""
+    source: str
+    line: int
+    """Line of the file in which the row begins, or number of the row in a data set; both from 1."""
+    place: str
+    """File and line, for messages."""
+    columns: tuple[str, ...]
+    """Names of all columns of the table; of JSON, of this row."""
+
+    def text(self, column: str) -> str:
+        """The text of a column. UserError where the row has none or something else."""
+        value = self.values.get(column)
+        if not isinstance(value, str):
+            what = "no value" if value is None else f"{type(value).__name__}, not a text,"
+            raise UserError(
+                f"{self.place}: {what} in the column {column!r}; there are: {', '.join(self.values) or 'none'}"
+            )
+        return value
+
+
+def read_rows(source: str | Path, columns: Sequence[str] | None = None) -> Iterator[Row]:
+    """Rows of a file or a data set, in order.
+
+    Args:
+        source: as the module says. What exists as a file or folder is taken as such; `hub:` in front says that a data set is
+            meant.
+        columns: names of the columns of a CSV or TSV file that has no header. By default its first line is the header.
+
+    Raises:
+        UserError: the source does not exist or cannot be loaded, is damaged or empty, or a row is not as the suffix says; the
+            message names file and line.
+    """
+    name = str(source)
+    path = Path(name).expanduser()
+    kind = Path(strip_compression(path.name)).suffix
+    if name.startswith(_HUB_PREFIX) or path.is_dir() or not (path.exists() or kind in TABLE_SUFFIXES):
+        rows = _dataset_rows(name)
+    elif kind == ".jsonl":
+        rows = _json_rows(path)
+    elif kind == ".csv":
+        rows = _csv_rows(path, columns)
+    elif kind in (".tsv", ".txt"):
+        rows = _tsv_rows(path, columns)
+    else:
+        known = f"{', '.join(TABLE_SUFFIXES)}, alone or followed by {', '.join(COMPRESSION_SUFFIXES)}"
+        raise UserError(f"{name}: cannot tell what this file holds; known suffixes are {known}")
+    empty = True
+    for row in rows:
+        empty = False
+        yield row
+    if empty:
+        raise UserError(f"{name}: no rows in it")
+
+
+def require_columns(row: Row, columns: Iterable[str]) -> None:
+    """Raise UserError if the table, or only this row of it, lacks one of the columns."""
+    for column in columns:
+        if column not in row.columns:
+            raise UserError(f"{row.place}: no column {column!r}; there are: {', '.join(row.columns) or 'none'}")
+        if column not in row.values:
+            raise UserError(
+                f"{row.place}: {len(row.values)} columns, expected {len(row.columns)} ({', '.join(row.columns)})"
+            )
+
+
+def _tsv_rows(path: Path, columns: Sequence[str] | None) -> Iterator[Row]:
+    for number, line in read_lines(path):
+        fields = _without_line_end(line, number).split("\t")
+        if columns is None:
+            columns = _checked_header(fields, f"{path}, line {number}")
+            continue
+        if fields == [""]:
+            continue
+        place = f"{path}, line {number}"
+        if len(fields) > len(columns):
+            raise UserError(f"{place}: {len(fields)} columns, expected {len(columns)} ({', '.join(columns)})")
+        yield Row(dict(zip(columns, fields, strict=False)), str(path), number, place, tuple(columns))
+
+
+def _csv_rows(path: Path, columns: Sequence[str] | None) -> Iterator[Row]:
+    previous_limit = csv.field_size_limit()
+    reader = csv.reader((_without_line_end(line, number) + "\n" for number, line in read_lines(path)), strict=True)
+    while True:
+        line = reader.line_num + 1
+        place = f"{path}, line {line}"
+        csv.field_size_limit(max(previous_limit, _FIELD_LIMIT))
+        try:
+            fields = next(reader, None)
+        except csv.Error as error:
+            raise UserError(f"{place}: not valid CSV ({error}); is a quotation mark missing or not doubled?") from error
+        finally:
+            csv.field_size_limit(previous_limit)
+        if fields is None:
+            return
+        if columns is None:
+            columns = _checked_header(fields, place)
+        elif fields:
+            if len(fields) != len(columns):
+                raise UserError(f"{place}: {len(fields)} columns, expected {len(columns)} ({', '.join(columns)})")
+            yield Row(dict(zip(columns, fields, strict=True)), str(path), line, place, tuple(columns))
+
+
+def _json_rows(path: Path) -> Iterator[Row]:
+    for number, line in read_lines(path):
+        text = _without_line_end(line, number)
+        if not text.strip():
+            continue
+        place = f"{path}, line {number}"
+        try:
+            record = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "too deep"
+            raise UserError(f"{place}: not valid JSON ({reason})") from error
+        if not isinstance(record, dict):
+            raise UserError(f'{place}: expected a JSON object such as {{"text": "…"}}')
+        yield Row(record, str(path), number, place, tuple(record))
+
+
+def _dataset_rows(name: str) -> Iterator[Row]:
+    import datasets
+
+    table = _load(name)
+    classes = {key: feature for key, feature in table.features.items() if isinstance(feature, datasets.ClassLabel)}
+    for number, values in enumerate(table.with_format(None), start=1):
+        for column, feature in classes.items():
+            value = values[column]
+            # -1 stands for "no label" in test sets.
+            values[column] = None if value is None or value < 0 else feature.int2str(value)
+        yield Row(values, name, number, f"{name}, row {number}", tuple(table.column_names))
+
+
+def _load(name: str) -> Any:
+    import datasets
+
+    path = Path(name).expanduser()
+    if not path.is_dir():
+        name, config, split = (*name.removeprefix(_HUB_PREFIX).split(":", 2), "", "")[:3]
+        return HubDataset(name, config or None, split or "train").table
+    try:
+        if any(os.path.isfile(path / file) for file in ("state.json", "dataset_dict.json")):
+            loaded = datasets.load_from_disk(str(path))
+            if not isinstance(loaded, datasets.DatasetDict):
+                return loaded
+        else:
+            loaded = datasets.load_dataset(str(path))
+    except Exception as error:  # whatever a builder or the disk raises
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{name}: not a folder of data that could be loaded ({first_line})") from error
+    if len(loaded) != 1:
+        raise UserError(
+            f"{name}: the folder holds the splits {', '.join(map(str, loaded))}; name one of their folders or files"
+        )
+    return next(iter(loaded.values()))
+
+
+def _checked_header(fields: list[str], place: str) -> list[str]:
+    repeated = next((field for field in fields if fields.count(field) > 1), None)
+    if repeated is not None:
+        raise UserError(f"{place}: two columns are called {repeated!r}; is this line a header?")
+    return fields
+
+
+def _without_line_end(line: str, number: int) -> str:
+    content = line.removesuffix("\n").removesuffix("\r")
+    return content.removeprefix("\ufeff") if number == 1 else content

@@ -54,7 +54,7 @@ REFERENCE ?= ../shared/reference
 bench: $(VENV)/.ready ## run the benchmarks; REFERENCE=DIR with recordings of the original to compare with
 	@for script in $(filter-out benchmarks/conformance%,$(wildcard benchmarks/*.py)); do \
 		echo "== $$script"; $(VENV)/bin/python "$$script" || exit 1; done
-	@for what in render models; do \
+	@for what in render models training; do \
 		if [ -d "$(REFERENCE)/$$what" ]; then \
 			echo "== benchmarks/conformance.py $$what"; $(VENV)/bin/python benchmarks/conformance.py $$what "$(REFERENCE)/$$what" || exit 1; \
 		else echo "no recordings in $(REFERENCE)/$$what, not compared: give REFERENCE=DIR"; fi; done

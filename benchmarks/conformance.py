@@ -2,6 +2,7 @@
 
     python benchmarks/conformance.py render DIR    strips, pixel by pixel, and their metadata
     python benchmarks/conformance.py models DIR    outputs, losses, gradients and short trainings of small models
+    python benchmarks/conformance.py training DIR  recorded trainings, replayed step by step
 
 The last line of the output holds the totals; `--json FILE` writes them as one flat object.
 """
@@ -15,6 +16,7 @@ from pathlib import Path
 import conformance_bigrams
 import conformance_models
 import conformance_render
+import conformance_training
 
 from pixel_lm.errors import UserError
 
@@ -25,7 +27,7 @@ def render(directory: Path, json_path: Path | None) -> int:
     return (conformance_bigrams if bigrams else conformance_render).run(directory, json_path)
 
 
-CHECKS = {"render": render, "models": conformance_models.run}
+CHECKS = {"render": render, "models": conformance_models.run, "training": conformance_training.run}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,9 +6,10 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 import pytest
 import torch
 
@@ -92,7 +93,7 @@ def test_onnx_gives_the_same(task: str, tmp_path: Path, command: Run, capsys: py
     options = ("--pooling-mode", "mean") if task == "sequence classification" else ()
     assert command("export", source, tmp_path / "onnx", *options) == 0, capsys.readouterr().err
     session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx")
-    settings = {"pooling_mode": "mean"} if options else {}
+    settings: dict[str, Any] = {"pooling_mode": "mean"} if options else {}
     model = MODEL_OF_TASK[task].from_pretrained(source, **settings).eval()
     renderer = TextRenderer.from_pretrained(tmp_path / "onnx")
     for texts in (["One text of some length, drawn and read"], ["two", "of other lengths", "in one batch"]):

@@ -82,7 +82,7 @@ def record(folder: Path, task: str) -> None:
         "attended": counts.astype(np.int16),
         "grid_length": np.int16(LENGTH),
     }
-    masks = {}
+    masks: dict[str, np.ndarray] = {}
     if task == "pretraining":
         noise = rng.random((COUNT, LENGTH), dtype=np.float32)
         masks = {"patch_mask": (noise > 0.8).astype(np.uint8), "uniform_noise": noise}

@@ -28,7 +28,9 @@ def save(name: str, rows: list[np.ndarray], scale: int = 3) -> None:
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, GAP), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     image = Image.fromarray(np.concatenate(padded)[:-GAP])
-    image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST).save(IMAGES / name, optimize=True)
+    image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST).save(
+        IMAGES / name, optimize=True
+    )
 
 
 def grid(patches: np.ndarray) -> np.ndarray:
@@ -44,7 +46,9 @@ def main() -> None:
     text = "Every word is seen, also ones like เรือ and دار."
     save("strategies.png", [grid(TextRenderer(strategy=name)(text).patches) for name in strategies], scale=1)
     renderer = TextRenderer().with_max_seq_length(30)
-    passage = "Vienna lies on the Danube. It has been a capital for centuries, and its coffee houses are known everywhere."
+    passage = (
+        "Vienna lies on the Danube. It has been a capital for centuries, and its coffee houses are known everywhere."
+    )
     shown = renderer(("Where is Vienna?", passage), return_overflowing_patches=True, stride=6)
     save("windows.png", [grid(window.patches) for window in [shown, *(shown.windows or [])]], scale=1)
     colour = TextRenderer(rgb=True, font_color="#203080", background_color="#fff4d0")

@@ -17,7 +17,7 @@ unit that the patch cuts through is taken as a whole. Where there are several:
   a word of an unspaced script, the one further outside.
 
 Blanks, commas, full stops, dashes, and brackets or quotation marks without a partner are not left at the ends. A number and its
-counter are one (`26日`, `第26`); the English genitive is not part of the word.
+counter are one (`26日`, `第26`); what follows an apostrophe is a word of its own (`Twain's`, `l'homme`, `Ankara'da`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _UNIT = regex.compile(
         (?<![\p{{L}}\p{{M}}\p{{N}}]) (?:\p{{L}}\p{{M}}*\.){{2,}}                                   # U.S.
       | (?: (?<![\p{{L}}\p{{M}}\p{{N}}]) [-\u2212] )? \p{{Nd}}+ (?:[.,:\u066b\u066c]\p{{Nd}}+)*     # -1,234.5
         [[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]*                                                # 20th
-      | [[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]+ (?:['\u2019\u00b7\u05f3\u05f4\u200c\u200d](?!s\b)[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+)*
+      | [[\p{{L}}\p{{M}}\p{{N}}_]--[{_UNSPACED}]]+ (?:[\u00b7\u05f3\u05f4\u200c\u200d][[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+)*
     )
   | (?P<character> (?=[[{_UNSPACED}]&&[\p{{L}}\p{{M}}\p{{N}}]]) \X )
   | (?P<blank> [\s\p{{Z}}\p{{C}}]+ )

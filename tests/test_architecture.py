@@ -55,6 +55,7 @@ def test_package_alone_loads_nothing() -> None:
         "import pixel_lm.rendering",
         "from pixel_lm import TextRenderer; TextRenderer()('Any script: ไทย, العربية')",
         "import pixel_lm.data.conllu",
+        "import pixel_lm.data.nli, pixel_lm.data.questions, pixel_lm.tasks.answers, pixel_lm.tasks.metrics.parsing",
         "from pixel_lm.cli.main import build_parser; build_parser()",
     ],
 )

@@ -69,6 +69,7 @@ def test_long_fields(tmp_path: Path) -> None:
         ("a.tsv", "a\tb\n", r"a\.tsv: no rows in it"),
         ("a.jsonl", "{]\n", r"line 1: not valid JSON"),
         ("a.jsonl", "[1]\n", r"line 1: expected a JSON object"),
+        ("a.parquet.gz", "x", r"cannot tell"),
         ("a.doc", "x", r"cannot tell what this file holds; known suffixes are \.csv"),
     ],
 )
@@ -93,6 +94,14 @@ def test_data_sets_on_disk(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the folder holds the splits train, test"):
         list(read_rows(tmp_path / "two"))
     assert len(list(read_rows(tmp_path / "two" / "test"))) == 3
+    assert len(list(read_rows(f"{tmp_path / 'two'}::test"))) == 3
+    with pytest.raises(UserError, match=r"the folder holds the splits train, test; name one, as in .*two::train"):
+        list(read_rows(f"{tmp_path / 'two'}::dev"))
+    table.to_parquet(tmp_path / "a.parquet")
+    assert [row.values["label"] for row in read_rows(tmp_path / "a.parquet")] == ["yes", "no", None]
+    (tmp_path / "b.parquet").write_bytes(b"no")
+    with pytest.raises(UserError, match=r"b\.parquet: cannot be read as Parquet"):
+        list(read_rows(tmp_path / "b.parquet"))
 
 
 def test_folder_of_data_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

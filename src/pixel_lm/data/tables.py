@@ -2,9 +2,10 @@
 
 * `.csv`: fields may be quoted, and then contain commas, quotes (doubled) and line ends.
 * `.tsv`, `.txt`: fields are separated by tabs and nothing is quoted; a quotation mark is a character like any other.
-* `.jsonl`: an object per line.
-* a data set: `NAME`, `NAME:CONFIG` or `NAME:CONFIG:SPLIT` of the hub, or the path of a folder with data files or of one written by
-  `save_to_disk`. Names of classes take the place of their numbers.
+* `.jsonl`: an object per line. `.parquet`: a row per row.
+* a data set: `NAME`, `NAME:CONFIG` or `NAME:CONFIG:SPLIT` of the hub (`NAME::SPLIT` for the default configuration; the split is
+  `train` by default), or, written in the same way, the path of a folder with data files or of one written by `save_to_disk`
+  (the split is the only one by default). Names of classes take the place of their numbers.
 
 Lines end at "\\n" or "\\r\\n", never at other separators of Unicode, which occur inside real text.
 """
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,8 @@ from pixel_lm.data.corpora import HubDataset
 from pixel_lm.data.files import COMPRESSION_SUFFIXES, read_lines, strip_compression
 from pixel_lm.errors import UserError
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl")
-"""Suffixes of files with rows, without those of compression."""
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
+"""Suffixes of files with rows, without those of compression (which Parquet has inside)."""
 
 _HUB_PREFIX = "hub:"
 _FIELD_LIMIT = 1 << 27  # characters in a field of CSV; Python's own limit is below the length of some texts
@@ -70,8 +70,11 @@ def read_rows(source: str | Path, columns: Sequence[str] | None = None) -> Itera
     name = str(source)
     path = Path(name).expanduser()
     kind = Path(strip_compression(path.name)).suffix
-    if name.startswith(_HUB_PREFIX) or path.is_dir() or not (path.exists() or kind in TABLE_SUFFIXES):
-        rows = _dataset_rows(name)
+    is_file = path.is_file() or (kind in TABLE_SUFFIXES and not path.is_dir())
+    if name.startswith(_HUB_PREFIX) or not is_file:
+        rows = _dataset_rows(name, _load(name))
+    elif path.suffix == ".parquet":
+        rows = _dataset_rows(name, _load_parquet(path))
     elif kind == ".jsonl":
         rows = _json_rows(path)
     elif kind == ".csv":
@@ -153,10 +156,9 @@ def _json_rows(path: Path) -> Iterator[Row]:
         yield Row(record, str(path), number, place, tuple(record))
 
 
-def _dataset_rows(name: str) -> Iterator[Row]:
+def _dataset_rows(name: str, table: Any) -> Iterator[Row]:
     import datasets
 
-    table = _load(name)
     classes = {key: feature for key, feature in table.features.items() if isinstance(feature, datasets.ClassLabel)}
     for number, values in enumerate(table.with_format(None), start=1):
         for column, feature in classes.items():
@@ -166,28 +168,38 @@ def _dataset_rows(name: str) -> Iterator[Row]:
         yield Row(values, name, number, f"{name}, row {number}", tuple(table.column_names))
 
 
+def _load_parquet(path: Path) -> Any:
+    import datasets
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return datasets.Dataset(pyarrow.parquet.read_table(path))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise UserError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]})") from error
+
+
 def _load(name: str) -> Any:
+    base, config, split = (*name.removeprefix(_HUB_PREFIX).split(":", 2), "", "")[:3]
+    path = Path(base).expanduser()
+    if name.startswith(_HUB_PREFIX) or not path.is_dir():
+        return HubDataset(base, config or None, split or "train").table
     import datasets
 
-    path = Path(name).expanduser()
-    if not path.is_dir():
-        name, config, split = (*name.removeprefix(_HUB_PREFIX).split(":", 2), "", "")[:3]
-        return HubDataset(name, config or None, split or "train").table
     try:
-        if any(os.path.isfile(path / file) for file in ("state.json", "dataset_dict.json")):
+        if any((path / file).is_file() for file in ("state.json", "dataset_dict.json")):
             loaded = datasets.load_from_disk(str(path))
-            if not isinstance(loaded, datasets.DatasetDict):
-                return loaded
         else:
-            loaded = datasets.load_dataset(str(path))
+            loaded = datasets.load_dataset(str(path), config or None)
     except Exception as error:  # whatever a builder or the disk raises
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{name}: not a folder of data that could be loaded ({first_line})") from error
-    if len(loaded) != 1:
+    splits = loaded if isinstance(loaded, datasets.DatasetDict) else {split or "train": loaded}
+    if split not in splits and (split or len(splits) != 1):
         raise UserError(
-            f"{name}: the folder holds the splits {', '.join(map(str, loaded))}; name one of their folders or files"
+            f"{name}: the folder holds the splits {', '.join(map(str, splits))}; name one, as in {base}::{next(iter(splits))}"
         )
-    return next(iter(loaded.values()))
+    return splits[split] if split else next(iter(splits.values()))
 
 
 def _checked_header(fields: list[str], place: str) -> list[str]:

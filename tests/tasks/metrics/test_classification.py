@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import sklearn.metrics
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from pixel_lm.errors import UserError
@@ -25,6 +25,7 @@ NUMBERS = st.floats(-5, 5, width=16)
 
 
 @pytest.mark.filterwarnings("ignore:A single label was found")
+@settings(max_examples=50)
 @given(LABELS)
 def test_labels(pairs: list[tuple[int, int]]) -> None:
     predictions, labels = zip(*pairs, strict=True)

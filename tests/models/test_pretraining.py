@@ -19,7 +19,7 @@ def test_random_mask_has_a_fixed_size_and_order() -> None:
     noise = torch.rand(4, 20)
     attention_mask = torch.ones(4, 20, dtype=torch.long)
     attention_mask[0, 3:] = 0
-    mask, ids_keep, ids_restore = draw_mask(noise, 0.25, attention_mask, None)
+    mask, ids_keep, ids_masked, ids_restore = draw_mask(noise, 0.25, attention_mask, None)
     assert mask.sum(dim=1).tolist() == [5] * 4
     assert ids_keep.shape == (4, 15)
     assert (mask[0] * attention_mask[0]).sum() >= 1, "an attended patch is always masked"
@@ -33,7 +33,7 @@ def test_given_mask_comes_first() -> None:
     patch_mask = torch.zeros(2, 20)
     patch_mask[0, 5:8] = 1  # fewer than five: others are added
     patch_mask[1, 2:12] = 1  # more: some stay visible
-    mask, _, _ = draw_mask(torch.rand(2, 20), 0.25, None, patch_mask)
+    mask, _, _, _ = draw_mask(torch.rand(2, 20), 0.25, None, patch_mask)
     assert mask.sum(dim=1).tolist() == [5, 5]
     assert mask[0, 5:8].sum() == 3
     assert (mask[1] * (1 - patch_mask[1])).sum() == 0
@@ -113,3 +113,32 @@ def test_golden_loss(config: PixelConfig) -> None:
     attention_mask = (torch.arange(20) < torch.tensor([[20], [13]])).long()
     loss = model(pixels, attention_mask, noise=torch.rand(2, 20, generator=generator)).loss
     assert loss.item() == pytest.approx(1.0006403923034668, rel=1e-5)
+
+
+@pytest.mark.parametrize("as_images", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_masked_patches_alone_give_the_same_loss(
+    config: PixelConfig, grey: torch.Tensor, as_images: bool, masked: bool
+) -> None:
+    """… and the same gradients, without whatever else the decoder would predict."""
+    model = PixelForPreTraining(config).eval()
+    pixels = grey
+    if as_images:
+        strips = grey.view(3, 20, 16, 16).permute(0, 2, 1, 3).reshape(3, 1, 16, 320)
+        pixels = strips.expand(-1, 3, -1, -1) / 255
+    attention_mask = (torch.arange(20) < torch.tensor([[20], [13], [5]])).long() if masked else None
+    noise = torch.rand(3, 20, generator=torch.Generator().manual_seed(0))
+    found = []
+    for masked_only in (False, True):
+        outputs = model(pixels, attention_mask, noise=noise, masked_only=masked_only)
+        assert (outputs.logits is None) == masked_only
+        model.zero_grad()
+        outputs.loss.backward()
+        found.append(
+            (outputs.loss, {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None})
+        )
+    torch.testing.assert_close(found[1][0], found[0][0])
+    assert found[0][1].keys() == found[1][1].keys()
+    for name, gradient in found[0][1].items():
+        torch.testing.assert_close(found[1][1][name], gradient, atol=1e-6, rtol=1e-4)
+    assert model.train()(pixels, attention_mask, noise=noise).logits is None

@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from pixel_lm.models.config import PixelConfig
-from pixel_lm.models.patches import to_patches
+from pixel_lm.models.layers import gather_places
+from pixel_lm.models.patches import num_patches, to_patches
 from pixel_lm.models.positions import interpolated_positions
 
-__all__ = ["PixelEmbeddings", "gather_patches", "position_rows"]
+__all__ = ["PixelEmbeddings", "position_rows"]
 
 
 class PixelPatchEmbeddings(nn.Module):
@@ -22,9 +23,11 @@ class PixelPatchEmbeddings(nn.Module):
             config.num_channels, config.hidden_size, config.patch_size, stride=config.patch_size
         )
 
-    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        """Pixels in any form of `to_patches` -> (batch, length, hidden_size)."""
+    def forward(self, pixel_values: torch.Tensor, ids_keep: torch.Tensor | None = None) -> torch.Tensor:
+        """Pixels in any form of `to_patches` -> (batch, length, hidden_size), or of the patches asked for, in their order."""
         kernel = self.projection.weight  # (hidden, channels, p, p)
+        if ids_keep is not None and pixel_values.dim() == 3:  # before anything is computed of the others
+            pixel_values = gather_places(pixel_values, ids_keep)
         patches = to_patches(pixel_values, kernel.shape[-1], kernel.shape[1], kernel.dtype)
         if self.config.pixel_mean != 0.0 or self.config.pixel_std != 1.0:
             patches = (patches - self.config.pixel_mean) / self.config.pixel_std
@@ -33,6 +36,8 @@ class PixelPatchEmbeddings(nn.Module):
             weight = kernel.sum(dim=1).flatten(1)  # (hidden, p²)
         else:
             weight = kernel.permute(0, 2, 3, 1).flatten(1)  # (hidden, p² · channels), channel fastest
+        if ids_keep is not None and pixel_values.dim() == 4:
+            patches = gather_places(patches, ids_keep)
         return nn.functional.linear(patches, weight, self.projection.bias)
 
 
@@ -65,12 +70,12 @@ class PixelEmbeddings(nn.Module):
 
     def forward(self, pixel_values: torch.Tensor, ids_keep: torch.Tensor | None = None) -> torch.Tensor:
         """Embed patches, keep those asked for in their order, and put CLS in front: (batch, 1 + length, hidden_size)."""
-        patches = self.patch_embeddings(pixel_values)
-        length = patches.shape[1]
-        positions = position_rows(self.positions(), length)
-        patches = patches + positions[:, 1:]
+        patches = self.patch_embeddings(pixel_values, ids_keep)
+        positions = position_rows(self.positions(), num_patches(pixel_values, self.config))
+        places = positions[:, 1:]
         if ids_keep is not None:
-            patches = gather_patches(patches, ids_keep)
+            places = gather_places(places.expand(patches.shape[0], -1, -1), ids_keep)
+        patches = patches + places
         cls_token = (self.cls_token + positions[:, :1]).expand(patches.shape[0], -1, -1)
         return self.dropout(torch.cat([cls_token, patches], dim=1))
 
@@ -83,8 +88,3 @@ def position_rows(table: torch.Tensor, length: int) -> torch.Tensor:
             f"input, or call extend_positions({length}) on the model"
         )
     return table[:, : length + 1]
-
-
-def gather_patches(patches: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    """Select patches by index: (batch, length, width), (batch, kept) -> (batch, kept, width)."""
-    return patches.gather(1, ids.unsqueeze(-1).expand(-1, -1, patches.shape[-1]))

@@ -21,7 +21,7 @@ from pixel_lm.models.config import PixelConfig
 if TYPE_CHECKING:
     from torch.nn.attention.flex_attention import BlockMask
 
-__all__ = ["BlockSizes", "PixelLayer", "run_layers"]
+__all__ = ["BlockSizes", "PixelLayer", "gather_places", "run_layers"]
 
 # As an attention implementation wants it: of booleans, or blocks (flex), or none.
 Mask: TypeAlias = "torch.Tensor | BlockMask | None"
@@ -64,18 +64,18 @@ class PixelSelfAttention(nn.Module):
         self.value = nn.Linear(sizes.hidden_size, sizes.hidden_size, bias=bias)
 
     def forward(
-        self, hidden_states: torch.Tensor, mask: Mask, implementation: str
+        self, hidden_states: torch.Tensor, mask: Mask, implementation: str, wanted: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        batch, length, width = hidden_states.shape
+        batch, _, width = hidden_states.shape
 
-        def heads(projection: nn.Linear) -> torch.Tensor:
+        def heads(projection: nn.Linear, inputs: torch.Tensor = hidden_states) -> torch.Tensor:
             # (batch, length, width) -> (batch, heads, length, width / heads)
-            return projection(hidden_states).view(batch, length, self.num_heads, -1).transpose(1, 2)
+            return projection(inputs).view(*inputs.shape[:2], self.num_heads, -1).transpose(1, 2)
 
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(implementation, eager_attention)
         context, probabilities = attend(
             self,
-            heads(self.query),
+            heads(self.query, hidden_states if wanted is None else wanted),
             heads(self.key),
             heads(self.value),
             mask,
@@ -83,7 +83,7 @@ class PixelSelfAttention(nn.Module):
             dropout=self.dropout if self.training else 0.0,
         )
         # (batch, length, heads, width / heads) -> (batch, length, width)
-        return context.reshape(batch, length, width), probabilities
+        return context.reshape(batch, -1, width), probabilities
 
 
 def eager_attention(
@@ -134,9 +134,9 @@ class PixelAttention(nn.Module):
         self.output = PixelProjection(sizes.hidden_size, sizes.hidden_size, sizes.config.hidden_dropout_prob)
 
     def forward(
-        self, hidden_states: torch.Tensor, mask: Mask, implementation: str
+        self, hidden_states: torch.Tensor, mask: Mask, implementation: str, wanted: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        context, probabilities = self.attention(hidden_states, mask, implementation)
+        context, probabilities = self.attention(hidden_states, mask, implementation, wanted)
         return self.output(context), probabilities
 
 
@@ -154,12 +154,22 @@ class PixelLayer(GradientCheckpointingLayer):
         self.layernorm_after = nn.LayerNorm(sizes.hidden_size, eps=config.layer_norm_eps)
 
     def forward(
-        self, hidden_states: torch.Tensor, mask: Mask, implementation: str
+        self, hidden_states: torch.Tensor, mask: Mask, implementation: str, places: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        attended, probabilities = self.attention(self.layernorm_before(hidden_states), mask, implementation)
+        """Apply the block; with `places` (batch, kept), only to these, though they attend to all: (batch, kept, width)."""
+        normalized = self.layernorm_before(hidden_states)
+        wanted = None
+        if places is not None:
+            hidden_states, wanted = gather_places(hidden_states, places), gather_places(normalized, places)
+        attended, probabilities = self.attention(normalized, mask, implementation, wanted)
         hidden_states = hidden_states + attended
         expanded = self.activation(self.intermediate(self.layernorm_after(hidden_states)))
         return hidden_states + self.output(expanded), probabilities
+
+
+def gather_places(hidden_states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Select by index: (batch, length, width), (batch, kept) -> (batch, kept, width)."""
+    return hidden_states.gather(1, places.unsqueeze(-1).expand(-1, -1, hidden_states.shape[-1]))
 
 
 def attention_mask_of(
@@ -195,6 +205,7 @@ def run_layers(
     attention_mask: torch.Tensor | None,
     output_attentions: bool = False,
     output_hidden_states: bool = False,
+    places: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, tuple[torch.Tensor, ...] | None, tuple[torch.Tensor, ...] | None]:
     """Apply a stack of blocks; with explicit attention probabilities if they are asked for, else as the configuration says.
 
@@ -204,21 +215,28 @@ def run_layers(
         hidden_states: (batch, 1 + length, width), CLS first.
         attention_mask: (batch, length), nonzero = attended, or None.
         output_attentions, output_hidden_states: what to return besides.
+        places: (batch, kept) int64, places of the last output that are wanted; the last block computes no others.
 
     Returns:
-        The last block's output (batch, 1 + length, width); if asked for, the input of the first block and every block's output;
+        The last block's output (batch, 1 + length, width), or (batch, kept, width); if asked for, the input of the first block and every block's output;
         if asked for, every block's attention probabilities (batch, heads, 1 + length, 1 + length).
     """
     implementation = "eager" if output_attentions else config._attn_implementation or "eager"
     mask = attention_mask_of(implementation, config, hidden_states, attention_mask)
     states = [hidden_states]
     attentions = []
-    for layer in layers:
-        hidden_states, probabilities = layer(hidden_states, mask, implementation)
+    # Kernels for masks of their own kind want as many queries as keys.
+    shortened = places if implementation in ("eager", "sdpa") else None
+    for number, layer in enumerate(layers, start=1):
+        hidden_states, probabilities = layer(
+            hidden_states, mask, implementation, shortened if number == len(layers) else None
+        )
         if output_hidden_states:
             states.append(hidden_states)
         if output_attentions:
             attentions.append(probabilities)
+    if places is not None and shortened is None:
+        hidden_states = gather_places(hidden_states, places)
     return (
         hidden_states,
         tuple(states) if output_hidden_states else None,

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["to_patches"]
+from pixel_lm.models.config import PixelConfig
+
+__all__ = ["num_patches", "to_patches"]
+
+
+def num_patches(pixel_values: torch.Tensor, config: PixelConfig) -> int:
+    """Patches in each row of an input."""
+    if pixel_values.dim() == 4:
+        return pixel_values.shape[-2] * pixel_values.shape[-1] // config.patch_size**2
+    return pixel_values.shape[1]
 
 
 def to_patches(pixel_values: torch.Tensor, patch_size: int, num_channels: int, dtype: torch.dtype) -> torch.Tensor:

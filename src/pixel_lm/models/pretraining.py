@@ -12,10 +12,10 @@ from transformers.utils.generic import can_return_tuple
 
 from pixel_lm.models.base import PixelPreTrainedModel
 from pixel_lm.models.config import PixelConfig
-from pixel_lm.models.embeddings import gather_patches, position_rows
+from pixel_lm.models.embeddings import position_rows
 from pixel_lm.models.encoder import PixelModel
-from pixel_lm.models.layers import BlockSizes, PixelLayer, run_layers
-from pixel_lm.models.patches import to_patches
+from pixel_lm.models.layers import BlockSizes, PixelLayer, gather_places, run_layers
+from pixel_lm.models.patches import num_patches, to_patches
 from pixel_lm.models.positions import interpolated_positions, sincos_positions
 
 __all__ = ["PixelForPreTraining", "PixelForPreTrainingOutput", "denormalize_patches", "draw_mask"]
@@ -28,7 +28,7 @@ class PixelForPreTrainingOutput(ModelOutput):
     Attributes:
         loss: mean squared error over masked and attended patches; 0 if there is none.
         logits: predicted patches (batch, length, patch_size² · num_channels), channel fastest; normalised per patch if the
-            configuration says `norm_pix_loss`.
+            configuration says `norm_pix_loss`. None if only masked patches were predicted, as in training.
         mask: (batch, length), 1 = masked, 0 = seen by the encoder.
         attention_mask: the mask over patches that was used.
         ids_restore: (batch, length), where each patch stands in the shuffled order.
@@ -71,25 +71,29 @@ class PixelDecoder(nn.Module):
         encoded: torch.Tensor,
         ids_restore: torch.Tensor,
         attention_mask: torch.Tensor | None,
+        ids_wanted: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Predict all patches.
+        """Predict patches.
 
         Args:
             encoded: encoder output for CLS and the visible patches (batch, 1 + kept, hidden_size), in shuffled order.
             ids_restore: (batch, length).
             attention_mask: (batch, length) or None.
+            ids_wanted: (batch, wanted), predict these only; None: all.
 
         Returns:
-            (batch, length, patch_size² · num_channels).
+            (batch, length or wanted, patch_size² · num_channels).
         """
         visible = self.decoder_embed(encoded)
         batch, length = ids_restore.shape
         masked = self.mask_token.to(visible.dtype).expand(batch, length + 1 - visible.shape[1], -1)
         # shuffled order: visible patches, then mask tokens -> original order
-        patches = gather_patches(torch.cat([visible[:, 1:], masked], dim=1), ids_restore)
+        patches = gather_places(torch.cat([visible[:, 1:], masked], dim=1), ids_restore)
         hidden_states = torch.cat([visible[:, :1], patches], dim=1) + position_rows(self.positions(), length)
-        hidden_states, _, _ = run_layers(self.decoder_layers, self.config, hidden_states, attention_mask)
-        return self.decoder_pred(self.decoder_norm(hidden_states))[:, 1:]
+        places = None if ids_wanted is None else ids_wanted + 1  # CLS comes first
+        hidden_states, _, _ = run_layers(self.decoder_layers, self.config, hidden_states, attention_mask, places=places)
+        predicted: torch.Tensor = self.decoder_pred(self.decoder_norm(hidden_states))
+        return predicted[:, 1:] if ids_wanted is None else predicted
 
 
 class PixelForPreTraining(PixelPreTrainedModel):
@@ -122,6 +126,7 @@ class PixelForPreTraining(PixelPreTrainedModel):
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         return_loss: bool = True,
+        masked_only: bool | None = None,
     ) -> PixelForPreTrainingOutput:
         """Mask, encode, decode, compare.
 
@@ -132,16 +137,20 @@ class PixelForPreTraining(PixelPreTrainedModel):
                 masked patches is fixed by `mask_ratio`: if the mask asks for fewer, others are masked at random too.
             noise: (batch, length) in 0…1, decides what is masked at random; None: drawn here.
             return_loss: always computed; the argument tells transformers' Trainer that evaluation has a loss.
+            masked_only: compute nothing that the loss does not need: the decoder's last block and the prediction of masked
+                patches alone; then `logits` is None. The loss is the same. None: in training.
         """
-        length = to_length(pixel_values, self.config)
+        length = num_patches(pixel_values, self.config)
         if noise is None:
             noise = torch.rand(pixel_values.shape[0], length, device=pixel_values.device)
-        mask, ids_keep, ids_restore = draw_mask(noise, self.config.mask_ratio, attention_mask, patch_mask)
+        mask, ids_keep, ids_masked, ids_restore = draw_mask(noise, self.config.mask_ratio, attention_mask, patch_mask)
         encoded = self.vit(pixel_values, attention_mask, ids_keep, output_attentions, output_hidden_states)
-        logits = self.decoder(encoded.last_hidden_state, ids_restore, attention_mask)
+        weight = mask if attention_mask is None else mask * attention_mask
+        ids_wanted = ids_masked if (self.training if masked_only is None else masked_only) else None
+        logits = self.decoder(encoded.last_hidden_state, ids_restore, attention_mask, ids_wanted)
         return PixelForPreTrainingOutput(
-            loss=self._loss(pixel_values, logits, mask if attention_mask is None else mask * attention_mask),
-            logits=logits,
+            loss=self._loss(pixel_values, logits, weight, ids_wanted),
+            logits=logits if ids_wanted is None else None,
             mask=mask,
             attention_mask=attention_mask,
             ids_restore=ids_restore,
@@ -149,10 +158,21 @@ class PixelForPreTraining(PixelPreTrainedModel):
             attentions=encoded.attentions,
         )
 
-    def _loss(self, pixel_values: torch.Tensor, logits: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Squared error averaged inside each patch, then over the patches where `weight` is 1."""
+    def _loss(
+        self, pixel_values: torch.Tensor, logits: torch.Tensor, weight: torch.Tensor, ids: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Squared error averaged inside each patch, then over the patches where `weight` is 1.
+
+        `ids` (batch, predicted) says which patches were predicted; None: all.
+        """
         config = self.config
+        if ids is not None:
+            weight = weight.gather(1, ids)
+            if pixel_values.dim() == 3:
+                pixel_values = gather_places(pixel_values, ids)
         target = to_patches(pixel_values, config.patch_size, config.num_channels, torch.float32)
+        if ids is not None and pixel_values.dim() == 4:
+            target = gather_places(target, ids)
         if target.shape[-1] != logits.shape[-1]:
             # grey: the channels are equal; (batch, length, p²) -> (batch, length, p², 1), compared with every channel
             target = target.unsqueeze(-1)
@@ -163,13 +183,6 @@ class PixelForPreTraining(PixelPreTrainedModel):
         error = (logits.float() - target).square().flatten(2).mean(dim=-1)  # (batch, length)
         # Where nothing is masked or attended the loss is 0, not NaN.
         return (error * weight).sum() / weight.sum().clamp(min=1)
-
-
-def to_length(pixel_values: torch.Tensor, config: PixelConfig) -> int:
-    """Number of patches of an input."""
-    if pixel_values.dim() == 4:
-        return pixel_values.shape[-2] * pixel_values.shape[-1] // config.patch_size**2
-    return pixel_values.shape[1]
 
 
 def patch_statistics(target: torch.Tensor, config: PixelConfig) -> tuple[torch.Tensor, torch.Tensor]:
@@ -201,7 +214,7 @@ def denormalize_patches(logits: torch.Tensor, pixel_values: torch.Tensor, config
 
 def draw_mask(
     noise: torch.Tensor, mask_ratio: float, attention_mask: torch.Tensor | None, patch_mask: torch.Tensor | None
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Choose which patches are masked: a fixed number, int(length · (1 − mask_ratio)) stay visible.
 
     Args:
@@ -210,7 +223,7 @@ def draw_mask(
         patch_mask: (batch, length) or None; 1 = masked before all others.
 
     Returns:
-        mask (batch, length) of 0 and 1, in the dtype of `noise`; ids_keep (batch, kept); ids_restore (batch, length).
+        mask (batch, length) of 0 and 1; ids_keep (batch, kept); ids_masked (batch, length − kept); ids_restore (batch, length).
     """
     length = noise.shape[1]
     if patch_mask is not None:
@@ -222,4 +235,4 @@ def draw_mask(
     ids_shuffle = noise.argsort(dim=1)
     ids_restore = ids_shuffle.argsort(dim=1)
     mask = (ids_restore >= kept).to(torch.float32)
-    return mask, ids_shuffle[:, :kept], ids_restore
+    return mask, ids_shuffle[:, :kept], ids_shuffle[:, kept:], ids_restore

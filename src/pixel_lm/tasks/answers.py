@@ -155,10 +155,15 @@ def predict_answer(context: str, windows: Sequence[Window], options: AnswerOptio
             raise ValueError(f"a span begins at {window.spans[:, 0].max()}, but the text ends at {len(context)}")
         # Spans of the original end one behind the text.
         window = replace(window, spans=np.minimum(window.spans, len(context)))
+        spans = window.spans.tolist()
+        here: set[tuple[int, int]] = set()
         for first, last, start_logit, end_logit in _best_pairs(context, window, options):
-            place = text.snap(*_edges(window.spans[first : last + 1]))
+            place = text.snap(*_edges(spans[first : last + 1]))
+            here.add(place)
             if place not in found or start_logit + end_logit > sum(found[place]):
                 found[place] = (start_logit, end_logit)
+            if len(here) == options.n_best:
+                break
     ranked = sorted(found.items(), key=lambda item: -sum(item[1]))[: options.n_best]
     rows: list[tuple[str, int | None, int | None, float, float]] = [
         (context[start:end], start, end, *logits) for (start, end), logits in ranked
@@ -200,9 +205,9 @@ def _best_pairs(context: str, window: Window, options: AnswerOptions) -> list[tu
     return pairs
 
 
-def _edges(spans: npt.NDArray[np.integer]) -> tuple[tuple[int, int], tuple[int, int]]:
+def _edges(spans: Sequence[Sequence[int]]) -> tuple[tuple[int, int], tuple[int, int]]:
     """Spans of the patches with the first and the last character of an answer, whichever way the text runs."""
-    shown = [(int(a), int(b)) for a, b in spans if 0 <= a < b]
+    shown = [(a, b) for a, b in spans if 0 <= a < b]
     return min(shown), max(shown, key=lambda span: (span[1], span[0]))
 
 

@@ -32,9 +32,36 @@ import torch
 from torch import nn
 
 SIZES: dict[str, dict[str, int]] = {
-    "tiny": dict(width=128, layers=4, heads=4, inner=512, d_width=128, d_layers=1, d_heads=4, d_inner=512),
-    "small": dict(width=384, layers=12, heads=6, inner=1536, d_width=264, d_layers=4, d_heads=6, d_inner=1056),
-    "base": dict(width=768, layers=12, heads=12, inner=3072, d_width=512, d_layers=8, d_heads=16, d_inner=2048),
+    "tiny": {
+        "width": 128,
+        "layers": 4,
+        "heads": 4,
+        "inner": 512,
+        "d_width": 128,
+        "d_layers": 1,
+        "d_heads": 4,
+        "d_inner": 512,
+    },
+    "small": {
+        "width": 384,
+        "layers": 12,
+        "heads": 6,
+        "inner": 1536,
+        "d_width": 264,
+        "d_layers": 4,
+        "d_heads": 6,
+        "d_inner": 1056,
+    },
+    "base": {
+        "width": 768,
+        "layers": 12,
+        "heads": 12,
+        "inner": 3072,
+        "d_width": 512,
+        "d_layers": 8,
+        "d_heads": 16,
+        "d_inner": 2048,
+    },
 }
 PRETRAINING_PATCHES, TAGGING_PATCHES, LABELS, PATCH = 529, 256, 17, 16
 PEAK = 989e12
@@ -244,6 +271,11 @@ def batches_of(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
         yield list(lengths[begin : begin + size])
 
 
+def spread(batches: list[list[int]], count: int) -> list[list[int]]:
+    """Some of the batches, at even distances."""
+    return [batches[(2 * i + 1) * len(batches) // (2 * count)] for i in range(min(count, len(batches)))]
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -273,10 +305,8 @@ def main() -> int:
             variants = {f"{kind}: {name}": rows for name in ("ours", "theirs, sdpa", "theirs, eager")}
         else:
             count = args.tagging_batches
-            as_they_come = list(batches_of(lengths, args.tagging_batch_size))[:count]
-            # Of all sentences in order of their length, batches at even distances.
-            grouped_batches = list(batches_of(sorted(lengths), args.tagging_batch_size))
-            grouped_batches = [grouped_batches[(2 * i + 1) * len(grouped_batches) // (2 * count)] for i in range(count)]
+            as_they_come = spread(list(batches_of(lengths, args.tagging_batch_size)), count)
+            grouped_batches = spread(list(batches_of(sorted(lengths), args.tagging_batch_size)), count)
             variants = {f"{kind}: {name}": as_they_come for name in ("ours", "theirs, sdpa", "theirs, eager")}
             variants[f"{kind}: {GROUPED}"] = grouped_batches
         seconds, memory = compare(variants, args)
@@ -294,8 +324,8 @@ def main() -> int:
         if kind != "pretraining":
             grouped = seconds[f"{kind}: {GROUPED}"]
             theirs = seconds[f"{kind}: theirs, sdpa"]
-            rows = sum(map(len, variants[f"{kind}: {GROUPED}"])) / sum(map(len, as_they_come))
-            ratio = statistics.median(rows * t / o for o, t in zip(grouped, theirs, strict=True))
+            share = sum(map(len, variants[f"{kind}: {GROUPED}"])) / sum(map(len, as_they_come))
+            ratio = statistics.median(share * t / o for o, t in zip(grouped, theirs, strict=True))
             numbers[f"{kind}_grouped_ratio"] = round(ratio, 2)
             print(f"{kind}: grouped against theirs, sdpa: {ratio:.2f} x")
         elif args.device == "cuda":

@@ -182,7 +182,7 @@ def test_what_does_not_fit_is_explained(config: PixelConfig, tmp_path: Path) -> 
     (tmp_path / "bert" / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(ValueError, match="is a model of type bert, not a pixel model"):
         PixelModel.from_pretrained(tmp_path / "bert")
-    with pytest.raises(OSError, match="nowhere"):
+    with pytest.raises(OSError, match="nowhere: no model"):
         PixelModel.from_pretrained(tmp_path / "nowhere")
 
 

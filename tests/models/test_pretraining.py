@@ -27,6 +27,7 @@ def test_random_mask_has_a_fixed_size_and_order() -> None:
     assert (kept_noise.diff(dim=1) >= 0).all(), "visible patches come in the order of their noise"
     shuffled = torch.arange(20).expand(4, -1).gather(1, ids_restore.argsort(dim=1))
     assert torch.equal(shuffled[:, :15], ids_keep)
+    assert torch.equal(shuffled[:, 15:], ids_masked)
 
 
 def test_given_mask_comes_first() -> None:

@@ -80,7 +80,13 @@ class PixelPreTrainedModel(PreTrainedModel):
                 None, *model_args, config=config, output_loading_info=output_loading_info, **kwargs
             )
         hub = {key: kwargs[key] for key in HUB_OPTIONS if key in kwargs}
-        stored, _ = PixelConfig.get_config_dict(name, **hub)
+        try:
+            stored, _ = PixelConfig.get_config_dict(name, **hub)
+        except OSError as error:
+            revision = f" (revision {hub['revision']})" if hub.get("revision") else ""
+            raise OSError(
+                f"{name}{revision}: no model with a config.json, neither a folder here nor on the hub as far as it can be reached"
+            ) from error
         if not isinstance(config, PixelConfig):
             if config is not None:
                 stored, _ = PixelConfig.get_config_dict(config, **hub)

@@ -102,8 +102,8 @@ def reconstruct(
         raise UserError(
             f"the renderer draws patches of {renderer.patch_size} pixels, the model takes {config.patch_size}"
         )
-    if renderer.max_seq_length > config.max_seq_length:
-        renderer = renderer.with_max_seq_length(config.max_seq_length)
+    if renderer.max_seq_length > config.max_num_patches:
+        renderer = renderer.with_max_seq_length(config.max_num_patches)
     pieces = renderer.split(text)
     rendering = renderer(pieces[0] if pieces else "")
     length = len(rendering)

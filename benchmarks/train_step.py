@@ -237,21 +237,6 @@ def compare(
     return seconds, memory
 
 
-def training_flops(size: dict[str, int]) -> float:
-    """Operations of one pretraining sequence, forward and backward: matrix products and attention."""
-    kept = int(PRETRAINING_PATCHES * 0.75) + 1
-    full = PRETRAINING_PATCHES + 1
-
-    def blocks(length: int, width: int, inner: int, layers: int) -> float:
-        return layers * (2 * length * (4 * width * width + 2 * width * inner) + 4 * length * length * width)
-
-    forward = blocks(kept, size["width"], size["inner"], size["layers"])
-    forward += blocks(full, size["d_width"], size["d_inner"], size["d_layers"])
-    forward += 2 * PRETRAINING_PATCHES * PATCH**2 * size["width"]  # patch projection, grey
-    forward += 2 * kept * size["width"] * size["d_width"] + 2 * full * size["d_width"] * 3 * PATCH**2
-    return 3 * forward
-
-
 def sentence_lengths(file: Path | None) -> list[int]:
     """Patches of sentences, rendered as lists of words, the separator included."""
     from pixel_lm.data.conllu import read_conllu
@@ -329,11 +314,12 @@ def main() -> int:
             numbers[f"{kind}_grouped_ratio"] = round(ratio, 2)
             print(f"{kind}: grouped against theirs, sdpa: {ratio:.2f} x")
         elif args.device == "cuda":
-            share = numbers["pretraining_ours_per_second"] * training_flops(SIZES[args.size]) / PEAK
+            from pixel_lm.models.flops import pretraining_flops
+
+            flops = pretraining_flops(pixel_config(SIZES[args.size], PRETRAINING_PATCHES), PRETRAINING_PATCHES)
+            share = numbers["pretraining_ours_per_second"] * flops / PEAK
             numbers["pretraining_share_of_peak"] = round(share, 4)
-            print(
-                f"pretraining: ours does {training_flops(SIZES[args.size]) / 1e9:.0f} GFLOP a sequence, {share:.1%} of peak"
-            )
+            print(f"pretraining: ours does {flops / 1e9:.0f} GFLOP a sequence, {share:.1%} of peak")
     if args.json:
         args.json.write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
     return 0

@@ -4,7 +4,7 @@ Every other module of this folder without a leading underscore is a verb: its `a
 `run(args) -> int` gives the exit status. Verbs import what they need inside `run`, so that `--help` answers at once.
 
 Exit status: 0 done; 1 a defect of pixel-lm (with traceback); 2 something that the user can put right (one line, no
-traceback); 130 interrupted.
+traceback); 130 interrupted; 143 stopped by a signal after saving.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from importlib import import_module, metadata
 from typing import Any, NoReturn, TextIO
 
 from pixel_lm import cli
-from pixel_lm.errors import UserError
+from pixel_lm.errors import StoppedBySignal, UserError
 
 # Order in the help; verbs that are not listed follow in the order of the alphabet.
 ORDER = ["quickstart", "render", "pretrain", "finetune", "evaluate", "predict", "reconstruct", "convert", "export"]
@@ -95,6 +95,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return status
     except UserError as error:
         return _complain(str(error))
+    except StoppedBySignal as stop:
+        print(f"pixel-lm: {stop}; the same command again continues", file=sys.stderr)
+        return 143
     except BrokenPipeError:  # `pixel-lm … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

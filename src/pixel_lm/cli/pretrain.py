@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from pixel_lm.training.arguments import PretrainArguments, add_options, given_options
 
@@ -19,6 +20,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="name of a recipe, or a .yaml file")
     parser.add_argument("--show-settings", action="store_true", help="print the resulting settings as YAML and stop")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print what would be trained, with estimates of time and memory, and stop",
+    )
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="FOLDER",
+        help="write a trace of a few steps, for Perfetto or chrome://tracing, and a table of operations to this folder",
+    )
     add_options(parser, PretrainArguments)
     parser.set_defaults(func=run)
 
@@ -31,7 +43,25 @@ def run(args: argparse.Namespace) -> int:
     if args.show_settings:
         print(as_yaml(arguments), end="")
         return 0
-    from pixel_lm.training.pretrain import run_pretraining
+    if args.dry_run:
+        from pixel_lm.training.dry_run import dry_run
 
-    run_pretraining(arguments)
+        dry_run(arguments)
+        return 0
+    from pixel_lm.training.pretrain import MakeCallback, run_pretraining
+
+    callbacks: list[MakeCallback] = []
+    if arguments.picture_steps:
+        from pixel_lm.analysis.progress import ReconstructionPictures
+
+        callbacks.append(
+            lambda model, renderer, strips: ReconstructionPictures(
+                model, renderer, strips.text(0), arguments.picture_steps
+            )
+        )
+    if args.profile:
+        from pixel_lm.training.profiling import Profile
+
+        callbacks.append(lambda model, renderer, strips: Profile(args.profile))
+    run_pretraining(arguments, callbacks)
     return 0

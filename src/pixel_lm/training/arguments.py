@@ -179,6 +179,7 @@ class PretrainArguments(JobArguments, MaskingArguments, DecoderArguments, TextAr
     logging_steps: int = setting(1000, "steps between two lines of the log")
     eval_steps: int = setting(5000, "steps between two evaluations")
     save_steps: int = setting(10_000, "steps between two checkpoints")
+    picture_steps: int = setting(0, "steps between two pictures of a reconstruction in output-dir; 0 for none")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,7 +376,7 @@ def validate(arguments: JobArguments) -> None:
         positive += ["eval_batch_size", "learning_rate"]
     not_negative = ["num_workers", "weight_decay", "max_grad_norm"]
     if isinstance(arguments, PretrainArguments):
-        not_negative += ["min_learning_rate", "min_text_patches"]
+        not_negative += ["min_learning_rate", "min_text_patches", "picture_steps"]
     elif isinstance(arguments, FinetuneArguments):
         not_negative += ["warmup_steps", "early_stopping_patience"]
         positive += [

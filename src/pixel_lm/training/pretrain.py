@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import math
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainingArguments
+from transformers import TrainerCallback, TrainingArguments
 
 from pixel_lm.data.collators import Padding, PretrainingCollator
 from pixel_lm.data.corpora import Corpus
@@ -21,6 +22,7 @@ from pixel_lm.data.span_masks import SpanMasker
 from pixel_lm.data.strips import ShuffledStrips, StripDataset, build_strips
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelForPreTraining
+from pixel_lm.models.flops import pretraining_flops
 from pixel_lm.rendering import TextRenderer
 from pixel_lm.training.arguments import FinetuneArguments, PretrainArguments, validate
 from pixel_lm.training.checkpoints import RESULTS, prepare_output_dir, stored_results
@@ -37,6 +39,8 @@ from pixel_lm.training.throughput import format_seconds
 from pixel_lm.training.trainer import LOG_HISTORY, PixelTrainer, set_seed, train_or_resume, training_arguments
 
 logger = logging.getLogger(__name__)
+
+MakeCallback = Callable[[PixelForPreTraining, TextRenderer, StripDataset], TrainerCallback]
 
 
 def peak_learning_rate(arguments: PretrainArguments) -> float:
@@ -65,11 +69,12 @@ def schedule(arguments: PretrainArguments) -> dict[str, Any]:
     }
 
 
-def run_pretraining(arguments: PretrainArguments) -> dict[str, Any]:
+def run_pretraining(arguments: PretrainArguments, callbacks: Sequence[MakeCallback] = ()) -> dict[str, Any]:
     """Pretrain a model, or continue a run that was interrupted.
 
     Args:
         arguments: all settings.
+        callbacks: functions that make further callbacks of the Trainer from the model, its renderer and the strips.
 
     Returns:
         What is written to `all_results.json`: steps, losses, sizes, speed.
@@ -109,6 +114,8 @@ def run_pretraining(arguments: PretrainArguments) -> dict[str, Any]:
         train_dataset=ShuffledStrips(strips, arguments.steps * arguments.batch_size, arguments.seed),
         eval_dataset=validation,
         data_collator=build_collator(arguments),
+        callbacks=[make(model, renderer, strips) for make in callbacks],
+        flops_per_sequence=pretraining_flops(model.config, arguments.max_seq_length),
     )
     train_or_resume(trainer, resume)
     if validation is not None and last_value(trainer.state.log_history, "eval_loss", trainer.state.global_step) is None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from pixel_lm.errors import UserError
 from pixel_lm.training.arguments import JobArguments
 from pixel_lm.training.checkpoints import STATE, is_final
 from pixel_lm.training.reporting import no_progress_bars
+from pixel_lm.training.safety import StopOnBadLoss, StopOnSignal, explained_write_errors, raise_if_stopped
 from pixel_lm.training.throughput import Throughput, format_seconds
 
 logger = logging.getLogger(__name__)
@@ -131,15 +133,22 @@ class PixelTrainer(Trainer):
     Examples of a data set with a `lengths` attribute are batched with others of like length.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, flops_per_sequence: float = 0.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.throughput = Throughput()
+        self.throughput = Throughput(flops_per_sequence)
         # Losses of our models are means over the batch; a `**kwargs` in their signature does not mean that they take the
         # number of items from outside.
         self.model_accepts_loss_kwargs = False
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
-        for callback in (self.throughput, LogAtCheckpoints(), LogHistory(), Progress()):
+        for callback in (
+            self.throughput,
+            LogAtCheckpoints(),
+            StopOnSignal(),
+            StopOnBadLoss(),
+            LogHistory(),
+            Progress(),
+        ):
             self.add_callback(callback)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
@@ -152,6 +161,13 @@ class PixelTrainer(Trainer):
             lengths,
             self.args.seed,
         )
+
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> Any:
+        """The next batches, and how long they were waited for."""
+        began = time.perf_counter()
+        batches = super().get_batch_samples(*args, **kwargs)
+        self.throughput.wait(time.perf_counter() - began)
+        return batches
 
     def training_step(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """One forward and backward pass, counted."""
@@ -170,7 +186,7 @@ class PixelTrainer(Trainer):
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:
         self.throughput.pause()
-        with no_progress_bars():
+        with no_progress_bars(), explained_write_errors(Path(self.args.output_dir)):
             super()._save_checkpoint(*args, **kwargs)
         self.throughput.resume()
 
@@ -192,10 +208,12 @@ def train_or_resume(trainer: PixelTrainer, checkpoint: Path | None) -> None:
     """
     if checkpoint is None:
         trainer.train()
+        raise_if_stopped(trainer)
         return
     if not is_final(checkpoint, trainer.args.max_steps):
         logger.info("continuing from %s", checkpoint)
         trainer.train(resume_from_checkpoint=str(checkpoint))
+        raise_if_stopped(trainer)
         return
     logger.info("training had ended at %s; only evaluating", checkpoint)
     trainer.state = TrainerState.load_from_json(str(checkpoint / STATE))
@@ -286,6 +304,10 @@ def describe(logs: Mapping[str, Any], step: int, max_steps: int) -> str | None:
                 f"elapsed {format_seconds(logs['elapsed_seconds'])}",
                 f"left {format_seconds(logs['remaining_seconds'])}",
             ]
+            if logs.get("data_wait", 0.0) >= 0.01:
+                parts.append(f"waiting for data {100 * logs['data_wait']:.0f} %")
+            if "share_of_peak" in logs:
+                parts.append(f"{100 * logs['share_of_peak']:.1f} % of peak")
         return "  ".join(parts)
     shown = {
         key: value

@@ -1,0 +1,54 @@
+"""Pictures of what a model makes of one text while it is pretrained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from pixel_lm.analysis.reconstruction import reconstruct
+from pixel_lm.models import PixelForPreTraining
+from pixel_lm.rendering import TextRenderer
+
+__all__ = ["ReconstructionPictures"]
+
+
+class ReconstructionPictures(TrainerCallback):
+    """Draws the reconstruction of one text, with the same patches masked, every `steps` steps and at the begin and the end.
+
+    Writes `reconstructions/step-000000.png` … in the output folder. Training is not touched: random numbers are pictures' own.
+
+    Args:
+        model: what is trained.
+        renderer: its renderer.
+        text: what to reconstruct.
+        steps: between two pictures.
+    """
+
+    def __init__(self, model: PixelForPreTraining, renderer: TextRenderer, text: str, steps: int) -> None:
+        self.model = model
+        self.renderer = renderer
+        self.text = text
+        self.steps = steps
+
+    def draw(self, args: TrainingArguments, state: TrainerState) -> None:
+        """Write the picture of this step."""
+        if not state.is_world_process_zero:
+            return
+        folder = Path(args.output_dir) / "reconstructions"
+        folder.mkdir(exist_ok=True)
+        picture = reconstruct(self.model, self.renderer, self.text).image()
+        picture.save(folder / f"step-{state.global_step:06d}.png")
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """The model as it begins."""
+        if state.global_step == 0:
+            self.draw(args, state)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Whenever one is due."""
+        if state.global_step % self.steps == 0 or state.global_step == state.max_steps:
+            self.draw(args, state)

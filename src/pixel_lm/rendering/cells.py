@@ -7,7 +7,7 @@ and saturates, as everywhere within a run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -84,12 +84,15 @@ def add_columns(canvas: bytearray, at: int, ink: bytes) -> None:
 
 
 def spread(
-    overhang: Sequence[tuple[bytes, bytes] | None], parts: list[bytes], same_run: Callable[[int, int], bool] | None
+    overhang: Iterable[tuple[int, tuple[bytes, bytes]]],
+    parts: list[bytes],
+    same_run: Callable[[int, int], bool] | None,
 ) -> tuple[bytes, bytes]:
     """Add ink that stands out of parts to their neighbours.
 
     Args:
-        overhang: for each part the columns that stand out on its left and right, or None.
+        overhang: parts that have columns which stand out, from left to right: the number of the part, and these columns on its
+            left and right.
         parts: columns from left to right; changed in place.
         same_run: whether two parts, by their numbers from left to right, belong to one run, within which ink adds up; between runs
             ink is drawn over ink. None: all do.
@@ -98,10 +101,7 @@ def spread(
         What stands out on the left and right of all of them.
     """
     left_end = right_end = b""
-    for index, pair in enumerate(overhang):
-        if pair is None:
-            continue
-        left, right = pair
+    for index, (left, right) in overhang:
         at = index
         while left:  # over as many parts to the left as it takes
             at -= 1

@@ -25,6 +25,10 @@ _WORDS = re.compile(r" *[^ ]+ *| +")
 _LONGEST_WORD = 40
 # Of a stretch that long, no more than this is looked at for each patch: far more than fit, marks included.
 _CHARACTERS_PER_PATCH = 64
+# Such a stretch is measured in chunks of about so many characters.
+_CHUNK = 48
+# Rather less than the mean width of a character, marks included.
+_PIXELS_PER_CHARACTER = 6
 
 
 class Piece(NamedTuple):
@@ -122,6 +126,7 @@ class PairRenderer:
         """The longest prefix of a text that fits in `room` patches, cut between grapheme clusters."""
         limit = room * self.patch - self.margins
         end = width = 0
+        self._meet(text, limit)
         for match in _WORDS.finditer(text):
             word = match.group()
             size = self.typesetter.width_of_word(word) if len(word) <= _LONGEST_WORD else limit + 1
@@ -138,14 +143,31 @@ class PairRenderer:
             line = self.typesetter.line(text[:end], level)
         return Piece(0, end, line)
 
+    def _meet(self, text: str, limit: int) -> None:
+        """Draw the beginning of a long text, so that its new words are drawn together and not one by one."""
+        count = limit // _PIXELS_PER_CHARACTER
+        if len(text) > count:
+            self.typesetter.line(text[: text.find(" ", count) + 1 or count])
+
     def _part_that_fits(self, word: str, limit: int) -> int:
         """Number of characters of a word that fit into `limit` pixels, cut between grapheme clusters."""
         end = 0
-        for cluster in sorted(self.typesetter.clusters(word)):
+        while len(word) > end + 2 * _CHUNK:  # by chunks while there is room
+            chunk = word[end : end + 2 * _CHUNK]
+            starts = [start for start in cluster_starts(chunk) if start >= _CHUNK]
+            size = starts[0] if starts else len(chunk)
+            width = self.typesetter.line(chunk[:size]).width
+            if width > limit:
+                word = word[: end + size]
+                break
+            limit -= width
+            end += size
+        start = end
+        for cluster in sorted(self.typesetter.clusters(word[start:])):
             limit -= cluster.width
             if limit < 0:
                 break
-            end = cluster.end
+            end = start + cluster.end
         return end
 
     def _windows(self, text: str, room: int, stride: int, level: int) -> Iterator[Piece]:

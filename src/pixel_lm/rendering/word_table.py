@@ -25,6 +25,7 @@ __all__ = ["WordTable"]
 # What a remembered word costs beside its ink: the key, dictionary entries, objects.
 _ENTRY_BYTES = 300
 _HALF = UNITS_PER_PIXEL // 2
+_NOTHING = (b"", b"")
 _UNSAFE_TO_BREAK = hb.GlyphFlags.UNSAFE_TO_BREAK.value
 
 
@@ -132,12 +133,19 @@ class WordTable:
                     return None
         left = right = b""
         if self._stands_out and not (self._stands_out.isdisjoint(words) and last not in self._stands_out):
-            tokens = tokens or _with_spaces(words, last)
+            if tokens is None:
+                places = [place for place, word in enumerate(words) if word in self._stands_out]
+                overhang = [(place, self._overhang.get(words[place] + " ", _NOTHING)) for place in places]
+                if last in self._stands_out:
+                    overhang.append((len(words), self._overhang.get(last, _NOTHING)))
+            else:
+                overhang = self._overhang_of(tokens)
             if self.rtl:
-                tokens.reverse()
                 parts.reverse()
-            overhang = list(map(self._overhang.get, tokens))
-            left, right = spread(overhang, parts, self._run_rule(tokens) if self._several_fonts else None)
+                overhang = [(len(parts) - 1 - place, pair) for place, pair in reversed(overhang)]
+                if tokens is not None:
+                    tokens.reverse()
+            left, right = spread(overhang, parts, self._run_rule(tokens) if tokens is not None else None)
         elif self.rtl:
             parts.reverse()
         return parts, left, right
@@ -180,10 +188,14 @@ class WordTable:
             except KeyError:  # forgotten again, for want of memory
                 return None
         left = right = b""
-        overhang = list(map(self._overhang.get, tokens)) if self._overhang else []
-        if any(overhang):
+        overhang = self._overhang_of(tokens) if self._overhang else []
+        if overhang:
             left, right = spread(overhang, parts, self._run_rule(tokens))
         return parts, left, right
+
+    def _overhang_of(self, tokens: list[str]) -> list[tuple[int, tuple[bytes, bytes]]]:
+        """What stands out of tokens, by their place."""
+        return [(place, pair) for place, pair in enumerate(map(self._overhang.get, tokens)) if pair is not None]
 
     def _run_rule(self, tokens: list[str]) -> Callable[[int, int], bool]:
         """Whether two of these words, from left to right, belong to one run."""
@@ -383,7 +395,9 @@ class WordTable:
         if self.rtl:
             pieces.reverse()
         parts = [columns for columns, _, _ in pieces]
-        left, right = spread([(left, right) for _, left, right in pieces], parts, lambda left, right: False)
+        left, right = spread(
+            [(place, (left, right)) for place, (_, left, right) in enumerate(pieces)], parts, lambda left, right: False
+        )
         self._keep(token, b"".join(parts), left, right)
         return True
 

@@ -7,6 +7,7 @@ A folder of recordings holds `cases.jsonl` (inputs, call arguments, metadata, an
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import regex
 
 from pixel_lm.errors import UserError
 from pixel_lm.rendering import FontSource, RendererConfig, Rendering, TextRenderer
@@ -31,6 +33,8 @@ METADATA = ("num_text_patches", "sep_patches", "word_starts", "offset_mapping")
 MODES = ("text", "words", "pair")
 RECORDED_CHARACTERS = 3000  # of each text, for which the fonts were recorded
 MAIN_FONT = ("NotoSans-Regular.ttf", 0)
+CONTROLS = ("Cc", "Zl", "Zp")  # tabs and line breaks among them
+_INVISIBLE = regex.compile(r"[\s\p{Default_Ignorable_Code_Point}]")
 
 
 @dataclass
@@ -43,6 +47,18 @@ class Count:
     records: int = 0
     different: list[str] = field(default_factory=list)
 
+    def add(self, other: Count) -> None:
+        """Count what `other` counted too."""
+        self.identical += other.identical
+        self.strips += other.strips
+        self.agreeing += other.agreeing
+        self.records += other.records
+        self.different += other.different
+
+    def shown(self) -> str:
+        """The first cases that differ."""
+        return " ".join(self.different[:6]) + (" …" if len(self.different) > 6 else "")
+
 
 def run(directory: Path, json_path: Path | None) -> int:
     """Print a table per category and the totals in the last line; write them to `json_path` too."""
@@ -53,21 +69,33 @@ def run(directory: Path, json_path: Path | None) -> int:
     pygame_pixels = np.load(directory / f"{PYGAME}.npz") if (directory / f"{PYGAME}.npz").exists() else {}
     rgb_pixels = np.load(directory / f"{RGB}.npz") if (directory / f"{RGB}.npz").exists() else {}
     grey_rgb, colour = Count(), Count()
+    plain, plain_rgb = Count(), Count()
+    kinds: dict[str, int] = dict.fromkeys(("control characters", "missing glyphs", "colour glyphs"), 0)
     for case in cases:
+        special = specials(case)
+        for kind in special:
+            kinds[kind] += 1
         recorded = case["renders"].get(BACKEND)
         if recorded is not None and "error" not in recorded:
-            compare(case, recorded, pixels, counts[case["category"]])
+            count = compare(case, recorded, pixels)
+            counts[case["category"]].add(count)
+            if not special:
+                plain.add(count)
         recorded = case["renders"].get(PYGAME)
         if recorded is not None and "error" not in recorded and case["id"] in pygame_pixels:
-            compare(case, recorded, pygame_pixels, pygame, "pygame")
+            pygame.add(compare(case, recorded, pygame_pixels, "pygame"))
         recorded = case["renders"].get(RGB)
         if recorded is not None and "error" not in recorded and case["id"] in rgb_pixels:
-            compare(case, recorded, rgb_pixels, grey_rgb if case["renders"].get("rgb_equals_gray") else colour, "rgb")
+            count = compare(case, recorded, rgb_pixels, "rgb")
+            (grey_rgb if case["renders"].get("rgb_equals_gray") else colour).add(count)
+            if not special:
+                plain_rgb.add(count)
 
     print(f"{'category':24} {'identical':>12} {'metadata':>12}  different")
     for category, count in sorted(counts.items()):
-        shown = " ".join(count.different[:6]) + (" …" if len(count.different) > 6 else "")
-        print(f"{category:24} {count.identical:5}/{count.strips:<6} {count.agreeing:5}/{count.records:<6}  {shown}")
+        print(
+            f"{category:24} {count.identical:5}/{count.strips:<6} {count.agreeing:5}/{count.records:<6}  {count.shown()}"
+        )
     numbers: dict[str, float] = {}
     for mode in MODES:
         chosen = [count for category, count in counts.items() if mode_of(category) == mode]
@@ -92,10 +120,26 @@ def run(directory: Path, json_path: Path | None) -> int:
         }
     for name, count in (("rgb without colour glyphs", grey_rgb), ("rgb with colour glyphs", colour)):
         if count.strips:
-            shown = " ".join(count.different[:6]) + (" …" if len(count.different) > 6 else "")
-            print(f"{name}: identical {count.identical}/{count.strips}   different: {shown}")
+            print(f"{name}: identical {count.identical}/{count.strips}   different: {count.shown()}")
             key = name.replace(" ", "_")
             numbers |= {f"{key}_identical": count.identical, f"{key}_strips": count.strips}
+    left_out = ", ".join(f"{number} with {kind}" for kind, number in kinds.items())
+    print(f"without control characters, missing glyphs and colour glyphs (cases left out: {left_out}):")
+    for name, key, count in (("grey", "plain", plain), ("rgb", "plain_rgb", plain_rgb)):
+        if count.strips:
+            share = count.identical / count.strips
+            shown = f"   different: {' '.join(count.different)}" if count.different else ""
+            print(
+                f"  {name}: identical {count.identical}/{count.strips} ({share:.2%}) "
+                f"metadata {count.agreeing}/{count.records}{shown}"
+            )
+            numbers |= {
+                f"{key}_identical": count.identical,
+                f"{key}_strips": count.strips,
+                f"{key}_share": round(share, 5),
+                f"{key}_metadata": count.agreeing,
+                f"{key}_records": count.records,
+            }
     identical, strips, agreeing, records = totals(counts.values())
     numbers |= {"identical": identical, "strips": strips, "metadata": agreeing, "records": records}
     if json_path:
@@ -121,14 +165,35 @@ def totals(counts: Iterable[Count]) -> tuple[int, int, int, int]:
     )
 
 
+def specials(case: dict[str, Any]) -> set[str]:
+    """What a case holds of "control characters", "missing glyphs" and "colour glyphs".
+
+    Its text and the fonts that the original took decide, not what we draw. A glyph is missing where the font of a character lacks
+    it and the character is one that shows; of fonts that are not on this machine nothing is known.
+    """
+    texts = [case["input"]] if case["mode"] == "text" else case["input"]
+    found = set()
+    if any(unicodedata.category(char) in CONTROLS for text in texts for char in text):
+        found.add("control characters")
+    for (name, index), chars in characters_by_font(texts, case["font_runs"]).items():
+        path = find_font(name)
+        if path is None:
+            continue
+        if open_font(FontSource(path, index)).has_pictures:
+            found.add("colour glyphs")
+        if any(not covers((name, index), char) and not _INVISIBLE.fullmatch(char) for char in chars):
+            found.add("missing glyphs")
+    return found
+
+
 def compare(
     case: dict[str, Any],
     recorded: dict[str, Any],
     pixels: Mapping[str, npt.NDArray[np.uint8]],
-    count: Count,
     profile: str = "pango",
-) -> None:
-    """Render one case and note what agrees, also of its overflow windows."""
+) -> Count:
+    """Render one case and count what agrees, also of its overflow windows."""
+    count = Count()
     given = tuple(case["input"]) if case["mode"] == "pair" else case["input"]
     expected = {case["id"]: recorded}
     expected |= {f"{case['id']}.o{index}": window for index, window in enumerate(recorded["overflowing"] or [])}
@@ -141,7 +206,7 @@ def compare(
         rendering = renderer(given, legacy=True, **case["call"])
     except UserError as error:
         count.different.append(f"{case['id']}({error})")
-        return
+        return count
     renderings = [rendering, *(rendering.windows or [])]
     if len(renderings) != len(expected):
         count.different.append(f"{case['id']}({len(renderings)} strips in place of {len(expected)})")
@@ -152,6 +217,7 @@ def compare(
         count.agreeing += same_metadata
         if not (same_pixels and same_metadata):
             count.different.append(name + ("" if same_pixels else "p") + ("" if same_metadata else "m"))
+    return count
 
 
 def full_strip(rendering: Rendering, renderer: TextRenderer) -> npt.NDArray[np.uint8]:
@@ -235,7 +301,7 @@ def covers(font: tuple[str, int], char: str) -> bool:
 
 @cache
 def open_font(source: FontSource) -> Font:
-    """A font, for its coverage."""
+    """A font, for what it covers and whether it has pictures."""
     return Font(source, 16)
 
 

@@ -35,6 +35,10 @@ def test_strips_agree(shared_dir: Path, tmp_path: Path) -> None:
     assert last_line == "identical {identical}/{strips} metadata {metadata}/{records}".format(**numbers)
     for mode in ("text", "words"):
         assert numbers[f"{mode}_identical"] >= 0.8 * numbers[f"{mode}_strips"]
+    assert numbers["plain_strips"] >= 0.9 * numbers["strips"]
+    for key in ("plain", "plain_rgb"):  # no control characters, missing glyphs, colour glyphs
+        assert numbers[f"{key}_identical"] >= 0.98 * numbers[f"{key}_strips"]
+    assert numbers["metadata"] >= 0.96 * numbers["records"]
 
 
 def test_bigrams_agree(shared_dir: Path, tmp_path: Path) -> None:

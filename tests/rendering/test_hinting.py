@@ -9,7 +9,9 @@ import uharfbuzz as hb
 from fontTools.ttLib import TTFont, newTable
 
 from pixel_lm.rendering.discovery import default_fonts
+from pixel_lm.rendering.fonts import Font, FontSource
 from pixel_lm.rendering.hinting import isolating_gsub
+from tests.fonts_server import dejavu
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +61,23 @@ def test_any_number_of_glyphs(num_glyphs: int) -> None:
     mappings = [extension.ExtSubTable.mapping for extension in to_0.SubTable]
     assert sum(map(len, mappings)) == num_glyphs
     assert {target for mapping in mappings for target in mapping.values()} == {"g0"}
+
+
+def ink(font: Font, char: str = "z") -> bytes:
+    glyph = font.hb_font.get_nominal_glyph(ord(char))
+    assert glyph is not None
+    return font.glyph(glyph).alpha.tobytes()
+
+
+def test_dejavu_is_hinted_from_seven_and_a_half_pixels_on() -> None:
+    source = FontSource(dejavu("DejaVuSans.ttf"))
+    for size in (20 / 3, 7.4, 7.5, 40 / 3):
+        hinted, unhinted = (ink(Font(source, size, hinted=hinted)) for hinted in (True, False))
+        assert hinted != unhinted
+        assert ink(Font(source, size)) == (hinted if size >= 7.5 else unhinted)
+
+
+def test_a_font_that_is_fitted_into_the_strip_is_hinted_as_at_its_full_size() -> None:
+    source = FontSource(dejavu("DejaVuSans.ttf"))
+    assert ink(Font(source, 40 / 3).resized(0.5, 0)) == ink(Font(source, 20 / 3, hinted=True))
+    assert ink(Font(source, 7).resized(1.5, 0)) == ink(Font(source, 10.5, hinted=False))

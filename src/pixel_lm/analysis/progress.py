@@ -24,13 +24,17 @@ class ReconstructionPictures(TrainerCallback):
         renderer: its renderer.
         text: what to reconstruct.
         steps: between two pictures.
+        max_span_length: longest masked span in patches, as in training.
     """
 
-    def __init__(self, model: PixelForPreTraining, renderer: TextRenderer, text: str, steps: int) -> None:
+    def __init__(
+        self, model: PixelForPreTraining, renderer: TextRenderer, text: str, steps: int, max_span_length: int = 6
+    ) -> None:
         self.model = model
         self.renderer = renderer
         self.text = text
         self.steps = steps
+        self.max_span_length = max_span_length
 
     def draw(self, args: TrainingArguments, state: TrainerState) -> None:
         """Write the picture of this step."""
@@ -38,7 +42,7 @@ class ReconstructionPictures(TrainerCallback):
             return
         folder = Path(args.output_dir) / "reconstructions"
         folder.mkdir(exist_ok=True)
-        picture = reconstruct(self.model, self.renderer, self.text).image()
+        picture = reconstruct(self.model, self.renderer, self.text, max_span_length=self.max_span_length).image()
         picture.save(folder / f"step-{state.global_step:06d}.png")
 
     def on_train_begin(

@@ -308,8 +308,10 @@ class BigramRenderer:
         """Characters (start, end) of each patch, int64 (num_patches, 2).
 
         A character belongs to the patch that holds its centre. A patch without a character, which is one inside a wide pair,
-        gets an empty span where the patch to its left ends.
+        gets an empty span where the patch to its left ends. Words without width in a list have no patch, so no span.
         """
+        if not section.num_patches:
+            return np.zeros((0, 2), np.int64)
         shown: list[tuple[int, int] | None] = [None] * section.num_patches
         first = 0
         for start, pair in section.pairs:

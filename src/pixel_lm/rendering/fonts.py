@@ -31,6 +31,9 @@ __all__ = ["Font", "FontSource", "Glyph"]
 # Pango positions text in 1/1024 pixel, FreeType in 1/64.
 UNITS_PER_PIXEL = 1024
 _LIBRARY_LOCK = threading.Lock()
+# The default configuration of fontconfig draws these unhinted below this size; PangoCairo follows it.
+_UNHINTED_WHEN_SMALL = ("Bitstream Vera ", "DejaVu ")
+_SMALL_PIXELS = 7.5
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,12 @@ class Font:
         source: the font file.
         pixel_size: em size in pixels, fractional.
         plane: what is drawn of pictures (emoji): their coverage, or the ink of one colour channel.
+        hinted: whether glyphs are hinted; None: yes, but for small sizes of fonts that PangoCairo does not hint then.
     """
 
-    def __init__(self, source: FontSource, pixel_size: float, plane: Plane = "coverage") -> None:
+    def __init__(
+        self, source: FontSource, pixel_size: float, plane: Plane = "coverage", hinted: bool | None = None
+    ) -> None:
         source.check()
         self.source = source
         self.pixel_size = pixel_size
@@ -104,6 +110,10 @@ class Font:
         face = hb.Face(blob, source.index)
         self.hb_font = hb.Font(face)
         self.hb_font.scale = (scale, scale)
+        if hinted is None:
+            family = face.get_name(hb.OTNameIdPredefined.FONT_FAMILY) or ""
+            hinted = pixel_size >= _SMALL_PIXELS or not family.startswith(_UNHINTED_WHEN_SMALL)
+        self._hinted = hinted
         self._char_size = round(scale * 64 / UNITS_PER_PIXEL)
         self._lock = threading.Lock()
         self._glyphs: dict[int, Glyph] = {}
@@ -167,7 +177,7 @@ class Font:
 
     def resized(self, factor: float, drop: int) -> Font:
         """The same font at another size, set `drop` pixels lower than others on the same baseline."""
-        font = Font(self.source, self.pixel_size * factor, self.plane)
+        font = Font(self.source, self.pixel_size * factor, self.plane, self._hinted)
         font.drop = drop
         return font
 
@@ -190,7 +200,8 @@ class Font:
             picture = self._pictures.glyph(glyph_id, self.hb_font.scale[0] / UNITS_PER_PIXEL, self.plane)
             return Glyph(*picture) if picture else Glyph(np.zeros((0, 0), np.uint8), 0, 0)
         handle = self._face._FT_Face
-        flags = freetype.FT_LOAD_TARGET_LIGHT | freetype.FT_LOAD_NO_BITMAP | freetype.FT_LOAD_RENDER
+        flags = freetype.FT_LOAD_NO_BITMAP | freetype.FT_LOAD_RENDER
+        flags |= freetype.FT_LOAD_TARGET_LIGHT if self._hinted else freetype.FT_LOAD_NO_HINTING
         if freetype.FT_Load_Glyph(handle, glyph_id, flags):
             return Glyph(np.zeros((0, 0), np.uint8), 0, 0)
         slot = handle.contents.glyph.contents

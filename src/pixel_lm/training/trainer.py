@@ -169,6 +169,18 @@ class PixelTrainer(Trainer):
         self.throughput.wait(time.perf_counter() - began)
         return batches
 
+    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **kwargs: Any) -> Any:
+        """The loss; in pretraining with several processes every masked patch counts the same, whichever process has it."""
+        loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **kwargs)
+        mask = outputs.get("mask")
+        if mask is not None and model.training and self.args.world_size > 1:
+            attended = outputs.get("attention_mask")
+            ours = (mask if attended is None else mask * attended).sum()
+            total = ours.clone()
+            torch.distributed.all_reduce(total)
+            loss = loss * ours * self.args.world_size / total.clamp(min=1)
+        return (loss, outputs) if return_outputs else loss
+
     def training_step(self, model: torch.nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """One forward and backward pass, counted."""
         self.throughput.count(inputs)

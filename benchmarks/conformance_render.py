@@ -33,6 +33,7 @@ METADATA = ("num_text_patches", "sep_patches", "word_starts", "offset_mapping")
 MODES = ("text", "words", "pair")
 RECORDED_CHARACTERS = 3000  # of each text, for which the fonts were recorded
 MAIN_FONT = ("NotoSans-Regular.ttf", 0)
+FONT_OF_CHARACTER: dict[str, tuple[str, int]] = {}  # see `learn_fonts`
 CONTROLS = ("Cc", "Zl", "Zp")  # tabs and line breaks among them
 _INVISIBLE = regex.compile(r"[\s\p{Default_Ignorable_Code_Point}]")
 
@@ -63,6 +64,7 @@ class Count:
 def run(directory: Path, json_path: Path | None) -> int:
     """Print a table per category and the totals in the last line; write them to `json_path` too."""
     cases = [json.loads(line) for line in (directory / "cases.jsonl").read_text(encoding="utf-8").splitlines()]
+    learn_fonts(cases)
     pixels = np.load(directory / f"{BACKEND}.npz")
     counts: dict[str, Count] = defaultdict(Count)
     pygame = Count()
@@ -171,7 +173,7 @@ def specials(case: dict[str, Any]) -> set[str]:
     Its text and the fonts that the original took decide, not what we draw. A glyph is missing where the font of a character lacks
     it and the character is one that shows; of fonts that are not on this machine nothing is known.
     """
-    texts = [case["input"]] if case["mode"] == "text" else case["input"]
+    texts = texts_of(case)
     found = set()
     if any(unicodedata.category(char) in CONTROLS for text in texts for char in text):
         found.add("control characters")
@@ -243,8 +245,22 @@ def metadata(rendering: Rendering, renderer: TextRenderer) -> dict[str, Any]:
 
 def renderer_for(case: dict[str, Any], rgb: bool = False) -> TextRenderer:
     """A renderer with the fonts of the case: each font draws exactly the characters that the original drew with it."""
-    texts = [case["input"]] if case["mode"] == "text" else case["input"]
-    return make_renderer(json.dumps({**case["params"], "rgb": rgb}), json.dumps(case["font_runs"]), tuple(texts))
+    params = json.dumps({**case["params"], "rgb": rgb})
+    return make_renderer(params, json.dumps(case["font_runs"]), tuple(texts_of(case)))
+
+
+def texts_of(case: dict[str, Any]) -> list[str]:
+    """The text, words or pair of a case."""
+    return [case["input"]] if case["mode"] == "text" else case["input"]
+
+
+def learn_fonts(cases: Sequence[dict[str, Any]]) -> None:
+    """Note which font drew each character, for cases whose list of fonts is cut off; those of complete lists count first."""
+    FONT_OF_CHARACTER.clear()
+    for case in sorted(cases, key=lambda case: "truncated" in case["font_runs"]):
+        for font, chars in characters_by_font(texts_of(case), case["font_runs"]).items():
+            for char in chars:
+                FONT_OF_CHARACTER.setdefault(char, font)
 
 
 @lru_cache(maxsize=8)
@@ -260,6 +276,9 @@ def pygame_renderer(params: str) -> TextRenderer:
 def make_renderer(params: str, font_runs: str, texts: tuple[str, ...]) -> TextRenderer:
     """See `renderer_for`; renderers are shared by cases with equal settings, fonts and texts."""
     characters = characters_by_font(texts, json.loads(font_runs))
+    for char in sorted(set("".join(texts)).difference(*characters.values())):
+        if char in FONT_OF_CHARACTER:
+            characters[FONT_OF_CHARACTER[char]].add(char)
     sources = []
     for name, index in in_order(characters):
         path = find_font(name)

@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 RenderInput = str | tuple[str, str] | list[str]
 
 # Changes whenever the same text, fonts and configuration would give other pixels; part of every fingerprint.
-RENDERING_VERSION = 2
+RENDERING_VERSION = 3
 FALLBACK_FOLDER = "fonts"
 
 _LINE_BREAKS = "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
@@ -397,7 +397,8 @@ class TextRenderer:
                 break
         if not words:
             x = self._patch_boundary(x)
-            return self._compose([], [x], [x // self.patch_size])
+            result = self._compose([], [x], [x // self.patch_size])
+            return with_spans(result, []) if offsets else result
         result = self._compose(lines, [x], starts)
         if offsets:
             spans = [

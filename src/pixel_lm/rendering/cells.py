@@ -8,6 +8,7 @@ and saturates, as everywhere within a run.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -75,12 +76,14 @@ def add_columns(canvas: bytearray, at: int, ink: bytes) -> None:
     """Add the ink of some columns to a canvas of columns, saturating; all of it lies on the canvas."""
     stop = at + len(ink)
     target = canvas[at:stop]
-    if target.count(255) == len(ink):
-        canvas[at:stop] = ink
-        return
-    here = np.frombuffer(target, np.uint8)
-    there = np.frombuffer(ink, np.uint8)
-    canvas[at:stop] = (here - np.minimum(here, 255 - there)).tobytes()
+    canvas[at:stop] = ink if target.count(255) == len(ink) else _sum(bytes(target), ink)
+
+
+@lru_cache(maxsize=1 << 14)
+def _sum(one: bytes, other: bytes) -> bytes:
+    """Coverages added, saturating. The same letters meet again and again, so that looking it up is the rule."""
+    here, there = np.frombuffer(one, np.uint8), np.frombuffer(other, np.uint8)
+    return (here - np.minimum(here, 255 - there)).tobytes()
 
 
 def spread(

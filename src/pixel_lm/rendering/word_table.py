@@ -185,6 +185,11 @@ class WordTable:
             left, right = spread(overhang, parts, self._run_rule(tokens))
         return parts, left, right
 
+    def width_of(self, word: str) -> int | None:
+        """Width of a known word and the space after it in pixels; None for others."""
+        columns = self._spaced.get(word)
+        return None if columns is None else len(columns) // self.height
+
     def _run_rule(self, tokens: list[str]) -> Callable[[int, int], bool]:
         """Whether two of these words, from left to right, belong to one run."""
         if not self._several_fonts and len({rank for token in tokens for rank in self._ranks[token.strip(" ")]}) == 1:

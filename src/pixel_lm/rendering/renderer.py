@@ -341,8 +341,9 @@ class TextRenderer:
             text = text[: PairRenderer(self._typesetter, self.max_seq_length).prefix(text, room, None).end]
         if not offsets:
             parts = self._typesetter.parts(text)
-            if parts is not None and (legacy or self._fits(sum(map(len, parts)) // self.patch_size)):
-                return self._join_parts(parts)
+            size = 0 if parts is None else sum(map(len, parts))
+            if parts is not None and (legacy or self._fits(size // self.patch_size)):
+                return self._join_parts(parts, size)
         line = self._typesetter.line(text)
         if not legacy and not self._fits(line.width):
             piece = PairRenderer(self._typesetter, self.max_seq_length).prefix(text, room, None)
@@ -359,11 +360,11 @@ class TextRenderer:
         """Whether a line of this width leaves room for the separator."""
         return width + 2 * self._typesetter.profile.indent <= self._strip_width - self.patch_size
 
-    def _join_parts(self, parts: list[bytes]) -> Rendering:
-        """The strip of a line that consists of these columns: the same as `_compose`, with a single copy."""
+    def _join_parts(self, parts: list[bytes], size: int) -> Rendering:
+        """The strip of a line that consists of these columns, `size` bytes: the same as `_compose`, with a single copy."""
         height = self.patch_size
         blank = b"\xff" * (height * self._typesetter.profile.indent)
-        size = sum(map(len, parts)) + 2 * len(blank)
+        size += 2 * len(blank)
         end = self._patch_boundary(size // height)
         room = end * height - size
         separator = bytes(height * height)

@@ -18,7 +18,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -363,12 +363,14 @@ class Typesetter:
 
         Characters of one grapheme share their centre; other characters of a ligature divide its width evenly.
         """
-        table = self._simple_table(text, base_level)
-        if table is not None:
-            centers = table.centers(text, lambda word: self._centers_of(word, self.clusters(word, int(table.rtl))))
+        for table in self._simple_tables(text, base_level):
+            centers = table.centers(text, partial(self._centers_of_word, int(table.rtl)))
             if centers is not None:
                 return centers
         return self._centers_of(text, self.clusters(text, base_level))
+
+    def _centers_of_word(self, level: int, word: str) -> npt.NDArray[np.int64]:
+        return self._centers_of(word, self.clusters(word, level))
 
     def _centers_of(self, text: str, clusters: Sequence[Cluster]) -> npt.NDArray[np.int64]:
         centers = np.zeros(len(text), np.int64)
@@ -775,15 +777,17 @@ class Typesetter:
         drawn = table.line(text) if table else None
         return None if drawn is None else (drawn, place)
 
-    def _simple_table(self, text: str, base_level: int | None) -> WordTable | None:
-        """The word table that a line comes from, if it is known already."""
+    def _simple_tables(self, text: str, base_level: int | None) -> Iterator[WordTable]:
+        """The word tables that a line may come from, in order of preference."""
         letter = _FIRST_LETTER.search(text)
         kind = self._kind_of(letter.group()) if letter else None
         if kind is None or (base_level is not None and base_level != kind.rtl):
-            return None
-        if kind.main is not None and kind.main.line(text) is not None:
-            return kind.main
-        return self._table_for(text, kind)[0]
+            return
+        if kind.main is not None:
+            yield kind.main
+        table = self._table_for(text, kind)[0]
+        if table is not None:
+            yield table
 
     def _table_for(self, text: str, kind: _Kind) -> tuple[WordTable | None, Place]:
         """The table for a line that is of one script and direction all through, whatever its fonts."""

@@ -7,7 +7,8 @@ and saturates, as everywhere within a run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -75,24 +76,23 @@ def add_columns(canvas: bytearray, at: int, ink: bytes) -> None:
     """Add the ink of some columns to a canvas of columns, saturating; all of it lies on the canvas."""
     stop = at + len(ink)
     target = canvas[at:stop]
-    if target.count(255) == len(ink):
-        canvas[at:stop] = ink
-        return
-    here = np.frombuffer(target, np.uint8)
-    there = np.frombuffer(ink, np.uint8)
-    canvas[at:stop] = (here - np.minimum(here, 255 - there)).tobytes()
+    canvas[at:stop] = ink if target.count(255) == len(ink) else _sum(bytes(target), ink)
+
+
+@lru_cache(maxsize=1 << 14)
+def _sum(one: bytes, other: bytes) -> bytes:
+    """Coverages added, saturating. The same letters meet again and again, so that looking it up is the rule."""
+    here, there = np.frombuffer(one, np.uint8), np.frombuffer(other, np.uint8)
+    return (here - np.minimum(here, 255 - there)).tobytes()
 
 
 def spread(
-    overhang: Iterable[tuple[int, tuple[bytes, bytes]]],
-    parts: list[bytes],
-    same_run: Callable[[int, int], bool] | None,
+    overhang: Sequence[tuple[bytes, bytes] | None], parts: list[bytes], same_run: Callable[[int, int], bool] | None
 ) -> tuple[bytes, bytes]:
     """Add ink that stands out of parts to their neighbours.
 
     Args:
-        overhang: parts that have columns which stand out, from left to right: the number of the part, and these columns on its
-            left and right.
+        overhang: for each part the columns that stand out on its left and right, or None.
         parts: columns from left to right; changed in place.
         same_run: whether two parts, by their numbers from left to right, belong to one run, within which ink adds up; between runs
             ink is drawn over ink. None: all do.
@@ -101,7 +101,10 @@ def spread(
         What stands out on the left and right of all of them.
     """
     left_end = right_end = b""
-    for index, (left, right) in overhang:
+    for index, pair in enumerate(overhang):
+        if pair is None:
+            continue
+        left, right = pair
         at = index
         while left:  # over as many parts to the left as it takes
             at -= 1

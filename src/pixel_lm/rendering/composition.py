@@ -38,11 +38,12 @@ def compose(lines: Sequence[tuple[int, Line]], separators: Sequence[int], patch_
     else:
         strip = _overhanging(lines, end, patch_size)
     # patches lie one after the other, columns first: (patches, columns, rows) -> (patches, rows, columns)
-    patches = np.frombuffer(strip, np.uint8).reshape(-1, patch_size, patch_size).transpose(0, 2, 1)
     if len(separators) > 1:
-        patches = patches.copy()
-        patches[[x // patch_size for x in separators]] = 0
-    return patches
+        changed = bytearray(strip)
+        for x in separators:
+            changed[x * patch_size : (x + patch_size) * patch_size] = bytes(patch_size * patch_size)
+        return np.frombuffer(changed, np.uint8).reshape(-1, patch_size, patch_size).transpose(0, 2, 1)
+    return np.frombuffer(strip, np.uint8).reshape(-1, patch_size, patch_size).transpose(0, 2, 1)
 
 
 def _overhanging(lines: Sequence[tuple[int, Line]], end: int, patch_size: int) -> bytes:

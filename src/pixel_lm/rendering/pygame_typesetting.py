@@ -145,7 +145,7 @@ class PyGameTypesetter:
                 after = parts[index + 1][:reach] if index + 1 < len(parts) and reach else b""
                 if before.count(255) != len(before) or after.count(255) != len(after):
                     return None
-            left, right = spread([(place, (cell.left, cell.right)) for place, cell in enumerate(cells)], parts, None)
+            left, right = spread([(cell.left, cell.right) for cell in cells], parts, None)
         height = self.height
         columns = left + b"".join(parts) + right
         first = begin * height + len(left)

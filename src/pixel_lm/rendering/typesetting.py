@@ -18,7 +18,7 @@ import threading
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -138,14 +138,15 @@ class _Glyphs:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """Lines of one script and direction: where they lie if the main font draws them, the words of that font, and the characters
-    that are known to be of this kind."""
+    """Lines of one script and direction: where they lie if the main font draws them, the words of that font, the characters that
+    are known to be of this kind, and the words of any fonts, by place."""
 
     script: str
     rtl: bool
     place: Place
     main: WordTable | None
     simple: set[str]
+    tables: list[WordTable]
 
 
 @lru_cache(maxsize=1 << 16)
@@ -234,6 +235,7 @@ class Typesetter:
         self._kind_of_letter: dict[str, _Kind | None] = {}
         self._main_tables: dict[tuple[str, bool], WordTable] = {}
         self._item_tables: dict[tuple[str, bool, Place], WordTable] = {}
+        self._tables_of: dict[tuple[str, bool], list[WordTable]] = {}
         self._joined: dict[tuple[str, str, str], bool] = {}
         self._widths: dict[str, int] = {}
         self.padded_words: dict[str, bytes] = {}
@@ -361,12 +363,14 @@ class Typesetter:
 
         Characters of one grapheme share their centre; other characters of a ligature divide its width evenly.
         """
-        table = self._simple_table(text, base_level)
-        if table is not None:
-            centers = table.centers(text, lambda word: self._centers_of(word, self.clusters(word, int(table.rtl))))
+        for table in self._simple_tables(text, base_level):
+            centers = table.centers(text, partial(self._centers_of_word, int(table.rtl)))
             if centers is not None:
                 return centers
         return self._centers_of(text, self.clusters(text, base_level))
+
+    def _centers_of_word(self, level: int, word: str) -> npt.NDArray[np.int64]:
+        return self._centers_of(word, self.clusters(word, level))
 
     def _centers_of(self, text: str, clusters: Sequence[Cluster]) -> npt.NDArray[np.int64]:
         centers = np.zeros(len(text), np.int64)
@@ -395,8 +399,22 @@ class Typesetter:
         if width is None:
             if len(self._widths) >= _MAX_ENTRIES:
                 self._widths.clear()
-            width = self._widths[word] = self.line(word).width
+            width = self._width_in_tables(word)
+            if width is None:
+                width = self.line(word).width
+            self._widths[word] = width
         return width
+
+    def _width_in_tables(self, word: str) -> int | None:
+        """Width of a word with one space after it that was drawn in some line already: its place makes no difference to that."""
+        letter = _FIRST_LETTER.search(word)
+        kind = self._kind_of(letter.group()) if letter and word[-1] == " " else None
+        if kind is not None:
+            for table in (kind.main, *kind.tables):
+                width = table.width_of(word[:-1]) if table else None
+                if width is not None:
+                    return width
+        return None
 
     def widths_of_words(self, words: Sequence[str]) -> list[int]:
         """Widths of words that stand alone each."""
@@ -759,15 +777,17 @@ class Typesetter:
         drawn = table.line(text) if table else None
         return None if drawn is None else (drawn, place)
 
-    def _simple_table(self, text: str, base_level: int | None) -> WordTable | None:
-        """The word table that a line comes from, if it is known already."""
+    def _simple_tables(self, text: str, base_level: int | None) -> Iterator[WordTable]:
+        """The word tables that a line may come from, in order of preference."""
         letter = _FIRST_LETTER.search(text)
         kind = self._kind_of(letter.group()) if letter else None
         if kind is None or (base_level is not None and base_level != kind.rtl):
-            return None
-        if kind.main is not None and kind.main.line(text) is not None:
-            return kind.main
-        return self._table_for(text, kind)[0]
+            return
+        if kind.main is not None:
+            yield kind.main
+        table = self._table_for(text, kind)[0]
+        if table is not None:
+            yield table
 
     def _table_for(self, text: str, kind: _Kind) -> tuple[WordTable | None, Place]:
         """The table for a line that is of one script and direction all through, whatever its fonts."""
@@ -792,7 +812,9 @@ class Typesetter:
             if kind is None:
                 place = self._place(letter, [Item(0, 1, int(rtl), name)])
                 main = self._main_table(name, rtl, place) if font is self.fonts[0] else None
-                kind = self._kinds[name, rtl] = _Kind(name, rtl, place, main, {" "})
+                kind = self._kinds[name, rtl] = _Kind(
+                    name, rtl, place, main, {" "}, self._tables_of.setdefault((name, rtl), [])
+                )
         self._kind_of_letter[letter] = kind
         return kind
 
@@ -816,6 +838,7 @@ class Typesetter:
 
             table = self._new_table(name, rtl, place, is_simple)
             table = self._item_tables.setdefault((name, rtl, place), table)
+            self._tables_of.setdefault((name, rtl), []).append(table)
         return table
 
     def _new_table(self, name: str, rtl: bool, place: Place, is_simple: Callable[[str], bool]) -> WordTable:

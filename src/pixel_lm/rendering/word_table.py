@@ -25,7 +25,6 @@ __all__ = ["WordTable"]
 # What a remembered word costs beside its ink: the key, dictionary entries, objects.
 _ENTRY_BYTES = 300
 _HALF = UNITS_PER_PIXEL // 2
-_NOTHING = (b"", b"")
 _UNSAFE_TO_BREAK = hb.GlyphFlags.UNSAFE_TO_BREAK.value
 
 
@@ -132,22 +131,18 @@ class WordTable:
                 except KeyError:  # forgotten again, for want of memory
                     return None
         left = right = b""
+        if self.rtl:
+            parts.reverse()
         if self._stands_out and not (self._stands_out.isdisjoint(words) and last not in self._stands_out):
             if tokens is None:
-                places = [place for place, word in enumerate(words) if word in self._stands_out]
-                overhang = [(place, self._overhang.get(words[place] + " ", _NOTHING)) for place in places]
-                if last in self._stands_out:
-                    overhang.append((len(words), self._overhang.get(last, _NOTHING)))
+                overhang = self._overhang_of(words, last)
+                if self.rtl:
+                    overhang.reverse()
+                left, right = spread(overhang, parts, None)
             else:
-                overhang = self._overhang_of(tokens)
-            if self.rtl:
-                parts.reverse()
-                overhang = [(len(parts) - 1 - place, pair) for place, pair in reversed(overhang)]
-                if tokens is not None:
+                if self.rtl:
                     tokens.reverse()
-            left, right = spread(overhang, parts, self._run_rule(tokens) if tokens is not None else None)
-        elif self.rtl:
-            parts.reverse()
+                left, right = spread(list(map(self._overhang.get, tokens)), parts, self._run_rule(tokens))
         return parts, left, right
 
     def clusters(self, clusters: list[str], stand_alone: set[str]) -> tuple[list[bytes], bytes, bytes] | None:
@@ -188,14 +183,27 @@ class WordTable:
             except KeyError:  # forgotten again, for want of memory
                 return None
         left = right = b""
-        overhang = self._overhang_of(tokens) if self._overhang else []
-        if overhang:
+        overhang = list(map(self._overhang.get, tokens)) if self._overhang else []
+        if any(overhang):
             left, right = spread(overhang, parts, self._run_rule(tokens))
         return parts, left, right
 
-    def _overhang_of(self, tokens: list[str]) -> list[tuple[int, tuple[bytes, bytes]]]:
-        """What stands out of tokens, by their place."""
-        return [(place, pair) for place, pair in enumerate(map(self._overhang.get, tokens)) if pair is not None]
+    def width_of(self, word: str) -> int | None:
+        """Width of a known word and the space after it in pixels; None for others."""
+        columns = self._spaced.get(word)
+        return None if columns is None else len(columns) // self.height
+
+    def _overhang_of(self, words: list[str], last: str) -> list[tuple[bytes, bytes] | None]:
+        """What stands out of each word, `words` with a space after them and `last` without."""
+        overhang: list[tuple[bytes, bytes] | None] = [None] * (len(words) + bool(last))
+        for word in self._stands_out.intersection(words):
+            ink, at = self._overhang.get(word + " "), -1
+            for _ in range(words.count(word) if ink else 0):
+                at = words.index(word, at + 1)
+                overhang[at] = ink
+        if last:
+            overhang[-1] = self._overhang.get(last)
+        return overhang
 
     def _run_rule(self, tokens: list[str]) -> Callable[[int, int], bool]:
         """Whether two of these words, from left to right, belong to one run."""
@@ -338,6 +346,8 @@ class WordTable:
             # A word without a space after it comes last, one in each call: every word must see a space before it.
             spaced = [token for token in batch if token[-1] == " "]
             others = [token for token in batch if token[-1] != " "]
+            if len(others) > 1:
+                others = self._draw_spaced_out(font, others)
             for part in (spaced + others[:1], *([token] for token in others[1:])):
                 if part:
                     complete &= self._draw_together(font, part)
@@ -376,6 +386,36 @@ class WordTable:
                 self._keep(token, *join_cells(cells[number], self.height))
         return not refused
 
+    def _draw_spaced_out(self, font: Font, tokens: list[str]) -> list[str]:
+        """Draw words without a space after them that a space on either side does not change; the others, which remain to be drawn."""
+        text = " " + " ".join(tokens) + " "
+        owner = [-1]
+        for number, token in enumerate(tokens):
+            owner += [number] * len(token) + [-1]
+        starts = set(accumulate((len(token) + 1 for token in tokens), initial=1))
+        cells: list[list[Cell]] = [[] for _ in tokens]
+        remain: set[int] = {number for number, token in enumerate(tokens) if " " in token}
+        known = self._cells_of(font)
+        for info, position in zip(*self._shape(font, text, 0, len(text)), strict=True):
+            cluster = info.cluster
+            number = owner[cluster]
+            if number < 0:
+                if cluster and _is_unsafe(info):
+                    remain.add(owner[cluster - 1])
+                continue
+            if cluster in starts and _is_unsafe(info):
+                remain.add(number)
+            key = info.codepoint, position.position
+            cell = known[key] if key in known else self._new_cell(font, key)
+            if cell is None:
+                remain.add(number)
+            else:
+                cells[number].append(cell)
+        for number, token in enumerate(tokens):
+            if number not in remain:
+                self._keep(token, *join_cells(cells[number], self.height))
+        return [token for number, token in enumerate(tokens) if number in remain]
+
     def _draw_mixed(self, token: str, runs: list[tuple[int, int, Font]]) -> bool:
         """Draw a word that several fonts have a part in."""
         pieces: list[tuple[bytes, bytes, bytes]] = []
@@ -395,9 +435,7 @@ class WordTable:
         if self.rtl:
             pieces.reverse()
         parts = [columns for columns, _, _ in pieces]
-        left, right = spread(
-            [(place, (left, right)) for place, (_, left, right) in enumerate(pieces)], parts, lambda left, right: False
-        )
+        left, right = spread([(left, right) for _, left, right in pieces], parts, lambda left, right: False)
         self._keep(token, b"".join(parts), left, right)
         return True
 

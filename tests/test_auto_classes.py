@@ -43,6 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "from transformers import AutoConfig, AutoProcessor; import pixel_lm",
         "from transformers import AutoModel; from pixel_lm import TextRenderer",
         "import pixel_lm.models",
+        "import pixel_lm; from transformers import Trainer",
+        "import pixel_lm; import transformers.modeling_utils",
+        "import pixel_lm; from transformers import PreTrainedModel, TrainerCallback",
         "import pixel_lm; from transformers.models.auto.configuration_auto import AutoConfig",
     ],
 )

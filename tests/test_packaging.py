@@ -33,7 +33,7 @@ def test_wheel_holds_package_data_and_recipes(wheel: Path) -> None:
         for path in (ROOT / "src" / "pixel_lm").rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    recipes = {f"pixel_lm/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "recipes").rglob("*.yaml")}
+    recipes = {f"pixel_lm/{path.relative_to(ROOT).as_posix()}" for path in (ROOT / "recipes").rglob("*.*")}
     assert recipes
     assert names == source | recipes
 

@@ -65,7 +65,8 @@ _EMOJI = regex.compile(
     r"|[\p{Emoji_Presentation}--\p{Emoji_Modifier}--\p{Regional_Indicator}]))+",
     regex.V1,
 )
-_CLUSTER = regex.compile(r"\X")
+# `\X` alone counts back over all regional indicators before it: quadratic in rows of flags.
+_CLUSTER = regex.compile(r"\p{Regional_Indicator}{2}(?![\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}])|\X")
 
 
 class Item(NamedTuple):

@@ -174,8 +174,10 @@ class PairRenderer:
         """Pieces of whole words that fit in `room` patches; each repeats about `stride` patches of the one before it."""
         limit = room * self.patch - self.margins
         words = _WORDS.findall(text)
-        widths = self.typesetter.widths_of_words(words)
-        if widths and (max(widths) > limit or max(map(len, words)) > _LONGEST_WORD):
+        # Long words are cut before they are measured: they may be longer than HarfBuzz takes.
+        cut = max(map(len, words), default=0) > _LONGEST_WORD
+        widths = [] if cut else self.typesetter.widths_of_words(words)
+        if cut or (widths and max(widths) > limit):
             words = [part for word in words for part in self._parts(word, limit)]
             widths = self.typesetter.widths_of_words(words)
         offsets = [0, *accumulate(map(len, words))]

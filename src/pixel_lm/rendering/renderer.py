@@ -51,6 +51,8 @@ _WORDS = re.compile(r" *[^ ]+ *| +")
 _LONGEST_WORD = 40
 # Per patch: texts with fewer characters are drawn to see whether they fit.
 _CHARACTERS_THAT_FIT = 8
+# Per patch: of a longer word nobody sees the end, and HarfBuzz gives up beyond 524,288 glyphs.
+_CHARACTERS_DRAWN = 64
 
 
 class TextRenderer:
@@ -385,11 +387,13 @@ class TextRenderer:
         indent = self._typesetter.profile.indent
         last_patch = self._strip_width - self.patch_size
         x = indent
+        drawn: list[str] = []
         lines: list[tuple[int, Line]] = []
         starts = [0]
         for index, word in enumerate(words):
             is_last = index == len(words) - 1
-            line = self._word_setter.line((word if raw else self._checked(word)) + ("" if is_last else " "))
+            drawn.append(self._checked_word(word, raw))
+            line = self._word_setter.line(drawn[-1] + ("" if is_last else " "))
             lines.append((x, line))
             x = self._patch_boundary(x + line.width + (indent if is_last else 0))
             starts.append(x // self.patch_size)
@@ -403,7 +407,7 @@ class TextRenderer:
         if offsets:
             spans = [
                 (index, self._word_spans(word, x, first, last))
-                for index, (word, (x, _), (first, last)) in enumerate(zip(words, lines, pairwise(starts), strict=False))
+                for index, (word, (x, _), (first, last)) in enumerate(zip(drawn, lines, pairwise(starts), strict=False))
             ]
             result = with_spans(result, spans)
         return result
@@ -418,6 +422,8 @@ class TextRenderer:
             parts = list(map(typesetter.padded_words.__getitem__, words))
         except (KeyError, TypeError):
             words = list(map(self._checked, words))
+            if max(map(len, words)) > _CHARACTERS_DRAWN * self.max_seq_length:
+                return None
             parts = list(map(typesetter.padded, words))
         blank = b"\xff" * (height * typesetter.profile.indent)
         # The first word stands after the indent, and the last has no space after it but the indent.
@@ -467,6 +473,11 @@ class TextRenderer:
             raise UserError(f"cannot render {type(text).__name__} {text!r:.60}: pairs and word lists hold strings")
         return _clean(text)
 
+    def _checked_word(self, word: str, raw: bool) -> str:
+        """What is drawn of a word: not more than can be seen."""
+        checked = self._checked(word)
+        return (word if raw else checked)[: _CHARACTERS_DRAWN * self.max_seq_length]
+
     def _compose(
         self, lines: list[tuple[int, Line]], separators: list[int], word_starts: list[int] | None = None
     ) -> Rendering:
@@ -499,7 +510,7 @@ class TextRenderer:
         """
         indent = self._typesetter.profile.indent
         limit = self._strip_width - self.patch_size
-        cleaned = _clean(text)
+        cleaned = self._checked(text)
         if self.config.strategy == "bigrams":
             return self._bigrams.split(text, self.max_seq_length - 1)
         words = [part for word in _WORDS.findall(cleaned) for part in self._parts(word, limit - 2 * indent)]

@@ -327,13 +327,13 @@ class Typesetter:
     def whole_line(self, text: str, base_level: int | None = None) -> Line:
         """The same as `line`, but shaped over whole runs and without the cache: slow, and right by construction."""
         glyphs: list[_Glyphs] = []
-        unknown = ""
+        unknown: list[str] = []
         line_items = items(text, base_level)
         for item in _visual_order(line_items):
             shaped, missing = self._shape(text, item.start, item.end, item)
             glyphs.extend(shaped)
-            unknown += missing
-        return self._draw(glyphs, self._place(text, line_items), unknown)
+            unknown.append(missing)
+        return self._draw(glyphs, self._place(text, line_items), "".join(unknown))
 
     def clusters(self, text: str, base_level: int | None = None, *, graphemes: bool = True) -> list[Cluster]:
         """Where the characters of a line lie: its clusters from left to right.
@@ -499,17 +499,25 @@ class Typesetter:
 
     def _shape(self, text: str, start: int, end: int, item: Item, graphemes: bool = True) -> tuple[list[_Glyphs], str]:
         """Shape characters `start:end`, which lie in `item`; glyphs in visual order, and the characters without a glyph."""
-        unknown = ""
+        unknown: list[str] = []
         glyphs = []
+        # The item and its context, so that a long text is not copied for each item or run; a list once something is replaced.
+        origin = max(0, start - _CONTEXT)
+        shown: str | list[str] = text[origin : end + _CONTEXT]
         for run in self._runs(text, start, end):
             missing = [i for i in range(run.start, run.end) if self.is_unknown(text[i])]
             if missing:
-                unknown += "".join(text[i] for i in missing)
-                text = "".join(_REPLACEMENT if i in missing else char for i, char in enumerate(text))
-            glyphs.append(self._shape_run(text, run, item, graphemes))
+                unknown += [text[i] for i in missing]
+                if isinstance(shown, str):
+                    shown = list(shown)
+                for i in missing:
+                    shown[i - origin] = _REPLACEMENT
+            first = max(0, run.start - _CONTEXT)
+            piece = "".join(shown[first - origin : run.end + _CONTEXT - origin])
+            glyphs.append(self._shape_run(piece, first, run, item, graphemes))
         if item.level % 2:
             glyphs.reverse()
-        return glyphs, unknown
+        return glyphs, "".join(unknown)
 
     def _pictured(self, text: str, start: int, end: int) -> dict[int, Font]:
         """The characters of emoji sequences that a font of pictures draws, by place."""
@@ -529,10 +537,10 @@ class Typesetter:
             return unicodedata.category(char) in ("Cc", "Cs")
         return self.font_of(char) is None
 
-    def _shape_run(self, text: str, run: _Run, item: Item, graphemes: bool) -> _Glyphs:
-        first = max(0, run.start - _CONTEXT)
+    def _shape_run(self, text: str, first: int, run: _Run, item: Item, graphemes: bool) -> _Glyphs:
+        """Shape a run; `text`, which begins at place `first` of the line, holds it and what stands around it."""
         buffer = hb.Buffer()
-        buffer.add_str(text[first : run.end + _CONTEXT], run.start - first, run.end - run.start)
+        buffer.add_str(text, run.start - first, run.end - run.start)
         buffer.direction = "rtl" if item.level % 2 else "ltr"
         buffer.script = item.script
         if run.start == 0:  # a mark without a base gets a dotted circle

@@ -95,8 +95,8 @@ def test_recorded_masks_of_the_original(shared_dir: Path) -> None:
     masks = np.load(shared_dir / "reference/models/span_masks.npz")["masks"]
     groups: dict[str, list[dict[str, Any]]] = {}
     for record in records:
-        key = [record[k] for k in ("ratio", "max_span_length", "cumulative_span_weights", "spacing", "num_patches")]
-        groups.setdefault(json.dumps(key), []).append(record)
+        names = ("ratio", "max_span_length", "cumulative_span_weights", "spacing", "num_patches")
+        groups.setdefault(json.dumps([record[name] for name in names]), []).append(record)
     for key, group in groups.items():
         ratio, longest, weights, spacing, n = json.loads(key)
         expected = np.stack([masks[record["row"], :n] for record in group])
@@ -118,8 +118,8 @@ def test_only_the_key_decides() -> None:
     assert torch.equal(draw_span_masks(masker, 100, attended.flip(0), keys.flip(0)).flip(0), whole)
     assert torch.equal(torch.get_rng_state(), state)
     assert len({row.numpy().tobytes() for row in whole}) == 50
-    keys = [mask_key(seed, epoch, index) for seed in range(3) for epoch in range(3) for index in range(300)]
-    assert len(set(keys)) == len(keys) and min(keys) < 0 < max(keys)
+    distinct = [mask_key(seed, epoch, index) for seed in range(3) for epoch in range(3) for index in range(300)]
+    assert len(set(distinct)) == len(distinct) and min(distinct) < 0 < max(distinct)
 
 
 def test_same_generator_same_masks() -> None:

@@ -22,6 +22,9 @@ __all__ = ["PixelProcessor", "register_when_imported"]
 # What transformers passes on that is of no use to a renderer.
 _NOT_FOR_RENDERERS = ("_from_auto", "force_download", "proxies", "subfolder", "trust_remote_code")
 
+_AUTO_CONFIG = "transformers.models.auto.configuration_auto"
+_MODELING = "transformers.modeling_utils"
+
 
 class PixelProcessor:
     """What `AutoProcessor` calls: it gives a `TextRenderer`."""
@@ -38,13 +41,17 @@ class PixelProcessor:
 
 def register_when_imported() -> None:
     """Register now if the Auto classes are there, else as soon as they are."""
-    _after_import("transformers.models.auto.configuration_auto", _register_models)
+    # Some releases import the first in the middle of the second, when our models cannot be imported yet.
+    _after_import(_AUTO_CONFIG, _register_models)
+    _after_import(_MODELING, _register_models)
     _after_import("transformers.models.auto.processing_auto", _register_processor)
 
 
 def _register_models() -> None:
     # If our models are what asks for the Auto classes, they register themselves when they are complete.
-    if "pixel_lm.models" not in sys.modules:
+    begun = _MODELING in sys.modules
+    complete = hasattr(sys.modules.get(_MODELING), "PreTrainedModel")
+    if _AUTO_CONFIG in sys.modules and (complete or not begun) and "pixel_lm.models" not in sys.modules:
         importlib.import_module("pixel_lm.models")
 
 

@@ -44,6 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "from transformers import AutoModel; from pixel_lm import TextRenderer",
         "import pixel_lm.models",
         "import pixel_lm; from transformers import PreTrainedModel, Trainer",
+        "import pixel_lm; from transformers import AutoModel",
         "import pixel_lm; from transformers.models.auto.configuration_auto import AutoConfig",
     ],
 )

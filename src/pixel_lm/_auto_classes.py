@@ -23,7 +23,8 @@ __all__ = ["PixelProcessor", "register_when_imported"]
 _NOT_FOR_RENDERERS = ("_from_auto", "force_download", "proxies", "subfolder", "trust_remote_code")
 
 _AUTO_CONFIG = "transformers.models.auto.configuration_auto"
-_MODELING = "transformers.modeling_utils"
+# Modules, and what each of them has when its import is complete.
+_NEEDED = {"transformers.modeling_utils": "PreTrainedModel", "transformers.models.auto.modeling_auto": "AutoModel"}
 
 
 class PixelProcessor:
@@ -41,17 +42,16 @@ class PixelProcessor:
 
 def register_when_imported() -> None:
     """Register now if the Auto classes are there, else as soon as they are."""
-    # Some releases import the first in the middle of the second, when our models cannot be imported yet.
-    _after_import(_AUTO_CONFIG, _register_models)
-    _after_import(_MODELING, _register_models)
+    # The first is imported in the middle of the others, when our models, which need these, cannot be imported yet.
+    for module in (_AUTO_CONFIG, *_NEEDED):
+        _after_import(module, _register_models)
     _after_import("transformers.models.auto.processing_auto", _register_processor)
 
 
 def _register_models() -> None:
     # If our models are what asks for the Auto classes, they register themselves when they are complete.
-    begun = _MODELING in sys.modules
-    complete = hasattr(sys.modules.get(_MODELING), "PreTrainedModel")
-    if _AUTO_CONFIG in sys.modules and (complete or not begun) and "pixel_lm.models" not in sys.modules:
+    waiting = [name for name, last in _NEEDED.items() if name in sys.modules and not hasattr(sys.modules[name], last)]
+    if _AUTO_CONFIG in sys.modules and not waiting and "pixel_lm.models" not in sys.modules:
         importlib.import_module("pixel_lm.models")
 
 

@@ -46,6 +46,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "import pixel_lm; from transformers import Trainer",
         "import pixel_lm; import transformers.modeling_utils",
         "import pixel_lm; from transformers import PreTrainedModel, TrainerCallback",
+        "import pixel_lm; from transformers import PreTrainedModel, Trainer",
+        "import pixel_lm; from transformers import AutoModel",
         "import pixel_lm; from transformers.models.auto.configuration_auto import AutoConfig",
     ],
 )

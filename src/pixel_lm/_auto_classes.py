@@ -19,16 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["PixelProcessor", "register_when_imported"]
 
-# The Auto classes need the first of these; the others follow it or hold what our models need.
-_OCCASIONS = (
-    "transformers.models.auto.configuration_auto",
-    "transformers.modeling_utils",
-    "transformers.models.auto.auto_factory",
-    "transformers.models.auto.modeling_auto",
-    "transformers.trainer",
-)
 # What transformers passes on that is of no use to a renderer.
 _NOT_FOR_RENDERERS = ("_from_auto", "force_download", "proxies", "subfolder", "trust_remote_code")
+
+_AUTO_CONFIG = "transformers.models.auto.configuration_auto"
+# Modules, and what each of them has when its import is complete.
+_NEEDED = {"transformers.modeling_utils": "PreTrainedModel", "transformers.models.auto.modeling_auto": "AutoModel"}
 
 
 class PixelProcessor:
@@ -46,25 +42,20 @@ class PixelProcessor:
 
 def register_when_imported() -> None:
     """Register now if the Auto classes are there, else as soon as they are."""
-    for module in _OCCASIONS:
+    # The first is imported in the middle of the others, when our models, which need these, cannot be imported yet.
+    for module in (_AUTO_CONFIG, *_NEEDED):
         _after_import(module, _register_models)
     _after_import("transformers.models.auto.processing_auto", _register_processor)
 
 
 def _register_models() -> None:
     # If our models are what asks for the Auto classes, they register themselves when they are complete.
-    if "pixel_lm.models" in sys.modules or "transformers.models.auto.configuration_auto" not in sys.modules:
-        return
-    try:
+    waiting = [name for name, last in _NEEDED.items() if name in sys.modules and not hasattr(sys.modules[name], last)]
+    if _AUTO_CONFIG in sys.modules and not waiting and "pixel_lm.models" not in sys.modules:
         importlib.import_module("pixel_lm.models")
-    except (ImportError, AttributeError):
-        # transformers is in the middle of its own imports: the next occasion is soon. Nothing half done may stay.
-        for name in [name for name in sys.modules if name == "pixel_lm.models" or name.startswith("pixel_lm.models.")]:
-            del sys.modules[name]
 
 
 def _register_processor() -> None:
-    _register_models()
     from transformers.models.auto.processing_auto import AutoProcessor
 
     from pixel_lm.models.config import PixelConfig

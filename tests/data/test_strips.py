@@ -25,7 +25,8 @@ from transformers import Trainer, TrainingArguments
 from pixel_lm.data.collators import Padding, PretrainingCollator
 from pixel_lm.data.corpora import Corpus, Paragraph
 from pixel_lm.data.span_masks import SpanMasker
-from pixel_lm.data.strips import Packing, ShuffledStrips, StripDataset, build_strips, default_cache_dir, pack
+from pixel_lm.data.strip_cache import default_cache_dir
+from pixel_lm.data.strips import Packing, ShuffledStrips, StripDataset, build_strips, pack
 from pixel_lm.errors import UserError
 from pixel_lm.rendering import TextRenderer
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from pixel_lm.data.batch_span_masks import mask_key
 from pixel_lm.data.span_masks import SpanMasker
 from pixel_lm.data.strips import StripExample
 
@@ -104,22 +105,28 @@ class PretrainingCollator:
         seed: decides the masks, with the example's epoch and index.
         padding: length of batches. Strips are full but for a few patches, so a fixed length costs little; masks
             depend on it.
+        keys_only: leave drawing the masks to `draw_span_masks`, and give the keys for it.
     """
 
-    def __init__(self, masker: SpanMasker | None, seed: int, padding: Padding | None = None) -> None:
+    def __init__(
+        self, masker: SpanMasker | None, seed: int, padding: Padding | None = None, keys_only: bool = False
+    ) -> None:
         self.masker = masker
         self.seed = seed
         self.padding = padding or Padding()
+        self.keys_only = keys_only
 
     def __call__(self, examples: Sequence[StripExample]) -> dict[str, torch.Tensor]:
         """Make a batch.
 
         Returns:
             `pixel_values` and `attention_mask` as `Padding.pad` gives them; with a masker also `patch_mask`, uint8
-            `(batch, length)`, 1 = masked.
+            `(batch, length)`, 1 = masked; or with `keys_only` in its place `mask_keys`, int64 `(batch,)`.
         """
         batch = self.padding.pad([example.patches for example in examples])
-        if self.masker is not None:
+        if self.masker is not None and self.keys_only:
+            batch["mask_keys"] = torch.tensor([mask_key(self.seed, e.epoch, e.index) for e in examples])
+        elif self.masker is not None:
             length = batch["pixel_values"].shape[1]
             patch_mask = np.empty((len(examples), length), dtype=np.uint8)
             for i, example in enumerate(examples):

@@ -63,26 +63,42 @@ def open_binary(path: str | Path, progress: Progress | None = None) -> Iterator[
             raise UserError(f"{path}: cannot be read, {_reason(error)}") from error
 
 
-def read_lines(path: str | Path, progress: Progress | None = None) -> Iterator[tuple[int, str]]:
+def read_lines(
+    path: str | Path, progress: Progress | None = None, bad: Callable[[UserError], None] | None = None
+) -> Iterator[tuple[int, str]]:
     """Lines of a UTF-8 file with their numbers, counted from 1. Each line keeps its "\\n" or "\\r\\n".
 
     A byte order mark stays in front of the first line.
 
+    Args:
+        path: the file.
+        progress: see `Progress`.
+        bad: told of lines that are not UTF-8, which are then left out, and of damage, where reading then ends.
+
     Raises:
-        UserError: the file cannot be opened, is damaged, or is not UTF-8; the message names the line.
+        UserError: the file cannot be opened, or without `bad`, is damaged or not UTF-8; the message names the line.
     """
     number = 0
     with open_binary(path, progress) as stream:
         try:
             for number, raw in enumerate(stream, start=1):
-                yield number, raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"{path}, line {number}: not UTF-8 text (byte 0x{error.object[error.start]:02x} at byte "
-                f"{error.start + 1} of the line); convert the file to UTF-8"
-            ) from error
+                try:
+                    line = raw.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    complaint = UserError(
+                        f"{path}, line {number}: not UTF-8 text (byte 0x{error.object[error.start]:02x} at byte "
+                        f"{error.start + 1} of the line); convert the file to UTF-8"
+                    )
+                    if bad is None:
+                        raise complaint from error
+                    bad(complaint)
+                    continue
+                yield number, line
         except _READ_ERRORS as error:
-            raise UserError(f"{path}, after line {number}: cannot be read, {_reason(error)}") from error
+            complaint = UserError(f"{path}, after line {number}: cannot be read, {_reason(error)}")
+            if bad is None:
+                raise complaint from error
+            bad(complaint)
 
 
 class _CountedFile(io.FileIO):

@@ -21,7 +21,8 @@ from pixel_lm.errors import UserError
 PUBLISHED_SPAN_WEIGHTS = (0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
 """Cumulative probabilities of the span lengths 1 … 6: a fifth each for 1 to 4, a tenth each for 5 and 6; mean 3.1."""
 
-_ATTEMPTS = 100  # per span, before a mask is left incomplete
+ATTEMPTS = 100
+"""Per span, before a mask is left incomplete."""
 
 
 class SpanMasker:
@@ -101,7 +102,7 @@ class SpanMasker:
         count = 0
         while count < target:
             limit = min(target - count, self.max_span_length)
-            for _ in range(_ATTEMPTS):
+            for _ in range(ATTEMPTS):
                 length = self._draw_length(rng)
                 if length >= num_patches:
                     continue

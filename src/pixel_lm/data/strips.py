@@ -13,16 +13,12 @@ what was too wide; Rust et al., 2023, appendix on pretraining data.)
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import random
-import shutil
-import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +26,7 @@ import torch
 from torch.utils.data import Dataset
 
 from pixel_lm.data.corpora import Corpus, Paragraph
+from pixel_lm.data.strip_cache import cached_table
 from pixel_lm.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +38,6 @@ document, so that no strip holds text of two, as published."""
 
 _FORMAT = 1  # to be raised when the way in which strips are cut or stored changes
 _CHARACTERS_PER_PATCH = 32  # far more than fit into one; times the length of a strip: how much text is cut at once
-_STRIPS_PER_BATCH = 1024
 
 
 class Strip(Protocol):
@@ -90,30 +86,31 @@ class StripExample:
     """Which pass through the data set this is; together with `index` it decides the mask."""
 
 
-class StripDataset(Dataset[StripExample]):
-    """Strips of text, rendered when asked for. Made by `build_strips`.
+class Strips(Dataset[StripExample], ABC):
+    """Strips that can be asked for by position: their order is that of the corpus.
 
-    The order is that of the corpus: shuffle with a sampler, or with `ShuffledStrips`.
+    Shuffle with a sampler, or with `ShuffledStrips`.
+
+    Args:
+        statistics: counts of what the strips were made from.
     """
 
-    def __init__(self, table: datasets.Dataset, renderer: StripRenderer, statistics: dict[str, int]) -> None:
-        self.table = table
-        self.renderer = renderer
+    def __init__(self, statistics: dict[str, int]) -> None:
         self.statistics = statistics
         # In shared memory, so that processes that already load data learn of a new epoch.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
+    @abstractmethod
     def __len__(self) -> int:
-        return len(self.table)
+        """Number of strips."""
 
-    def text(self, index: int) -> str:
-        """The text of a strip."""
-        return self.table[index]["text"]
-
+    @abstractmethod
     def example(self, index: int, epoch: int = 0) -> StripExample:
-        """Render a strip, for a given pass through the data."""
-        rendering = self.renderer(self.text(index))
-        return StripExample(rendering.patches, rendering.num_text_patches, index, epoch)
+        """A strip, for a given pass through the data."""
+
+    @abstractmethod
+    def select(self, indices: Iterable[int]) -> Self:
+        """The strips at these positions; they are counted from 0 again."""
 
     def __getitem__(self, index: int) -> StripExample:
         if not -len(self) <= index < len(self):
@@ -129,7 +126,16 @@ class StripDataset(Dataset[StripExample]):
         """
         self._epoch.fill_(epoch)
 
-    def split_validation(self, size: int | float, seed: int) -> tuple[StripDataset, StripDataset]:
+    def schedule(self, seed: int, epoch: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """What a training sees in an epoch, in this order: position of each strip, and which time it is its turn.
+
+        Returns:
+            Two int64 arrays as long as an epoch.
+        """
+        order = np.random.default_rng([seed, epoch]).permutation(len(self))
+        return order, np.full(len(order), epoch)
+
+    def split_validation(self, size: int | float, seed: int) -> tuple[Self, Self]:
         """Set strips aside for validation, chosen at random and in the same way for the same seed.
 
         Args:
@@ -152,9 +158,43 @@ class StripDataset(Dataset[StripExample]):
         others = [index for index in range(len(self)) if index not in chosen]
         return self.select(others), self.select(sorted(chosen))
 
-    def select(self, indices: Iterable[int]) -> StripDataset:
+
+class StripDataset(Strips):
+    """Strips of text, rendered when asked for. Made by `build_strips`."""
+
+    def __init__(self, table: datasets.Dataset, renderer: StripRenderer, statistics: dict[str, int]) -> None:
+        super().__init__(statistics)
+        self.table = table
+        self.renderer = renderer
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def text(self, index: int) -> str:
+        """The text of a strip."""
+        return self.table[index]["text"]
+
+    def example(self, index: int, epoch: int = 0) -> StripExample:
+        """Render a strip, for a given pass through the data."""
+        rendering = self.renderer(self.text(index))
+        return StripExample(rendering.patches, rendering.num_text_patches, index, epoch)
+
+    def select(self, indices: Iterable[int]) -> Self:
         """The strips at these positions; they are counted from 0 again."""
-        return StripDataset(self.table.select(list(indices)), self.renderer, self.statistics)
+        return type(self)(self.table.select(list(indices)), self.renderer, self.statistics)
+
+
+class ScheduledStrips(Protocol):
+    """What a training draws from: `Strips`, or a mixture of them."""
+
+    def __len__(self) -> int:
+        """Examples in an epoch."""
+
+    def example(self, index: int, epoch: int = 0) -> StripExample:
+        """A strip, for a given pass through the data."""
+
+    def schedule(self, seed: int, epoch: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """What is seen in an epoch."""
 
 
 class ShuffledStrips(Dataset[StripExample]):
@@ -169,11 +209,11 @@ class ShuffledStrips(Dataset[StripExample]):
         seed: decides the order of each pass.
     """
 
-    def __init__(self, strips: StripDataset, num_examples: int, seed: int) -> None:
+    def __init__(self, strips: ScheduledStrips, num_examples: int, seed: int) -> None:
         self.strips = strips
         self.num_examples = num_examples
         self.seed = seed
-        self._order: tuple[int, npt.NDArray[np.int64]] | None = None
+        self._schedule: tuple[int, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] | None = None
 
     def __len__(self) -> int:
         return self.num_examples
@@ -182,9 +222,10 @@ class ShuffledStrips(Dataset[StripExample]):
         if not 0 <= position < self.num_examples:
             raise IndexError(f"example {position} of {self.num_examples}")
         epoch, offset = divmod(position, len(self.strips))
-        if self._order is None or self._order[0] != epoch:
-            self._order = epoch, np.random.default_rng([self.seed, epoch]).permutation(len(self.strips))
-        return self.strips.example(int(self._order[1][offset]), epoch)
+        if self._schedule is None or self._schedule[0] != epoch:
+            self._schedule = epoch, self.strips.schedule(self.seed, epoch)
+        order, passes = self._schedule[1]
+        return self.strips.example(int(order[offset]), int(passes[offset]))
 
 
 def pack(
@@ -271,11 +312,39 @@ def build_strips(
     Raises:
         UserError: the corpus cannot be read or has no text, the cache cannot be written, or `packing` is unknown.
     """
-    import datasets
-    from filelock import FileLock
+    import pyarrow as pa
+    from tqdm import tqdm
 
     if packing not in get_args(Packing):
         raise UserError(f"packing is {packing!r}, but must be one of {', '.join(get_args(Packing))}")
+
+    def rows(statistics: dict[str, int]) -> Iterator[dict[str, Any]]:
+        statistics.update(dict.fromkeys(("documents", "paragraphs", "characters", "strips", "dropped_strips"), 0))
+
+        def counted(paragraphs: Iterable[Paragraph]) -> Iterator[Paragraph]:
+            for paragraph in paragraphs:
+                statistics["documents"] += paragraph.starts_document
+                statistics["paragraphs"] += 1
+                statistics["characters"] += len(paragraph.text)
+                yield paragraph
+
+        label = "cutting text into strips"
+        with tqdm(total=corpus.size, unit="B", unit_scale=True, desc=label, disable=not progress) as bar:
+            for strip in pack(counted(corpus.paragraphs(bar.update)), renderer, packing):
+                if min_text_patches and renderer.num_patches(strip) - 1 < min_text_patches:
+                    statistics["dropped_strips"] += 1
+                    continue
+                statistics["strips"] += 1
+                yield {"text": strip}
+        if corpus.bad_inputs.count:
+            statistics["skipped_inputs"] = corpus.bad_inputs.count
+        if not statistics["strips"]:
+            raise UserError(
+                f"all {statistics['dropped_strips']} strips have fewer than {min_text_patches} patches of text"
+                if statistics["dropped_strips"]
+                else f"nothing of the text could be read ({corpus.bad_inputs.count} lines, rows or files were skipped)"
+            )
+
     key = {
         "format": _FORMAT,
         "corpus": corpus.identity(),
@@ -284,88 +353,5 @@ def build_strips(
         "packing": packing,
         "min_text_patches": min_text_patches,
     }
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
-    parent = Path(cache_dir) if cache_dir is not None else default_cache_dir() / "strips"
-    folder = parent / digest
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        if not folder.exists():
-            with FileLock(parent / f"{digest}.lock"):
-                if not folder.exists():
-                    _write_strips(corpus, renderer, packing, min_text_patches, folder, key, progress)
-        statistics = json.loads((folder / "strips.json").read_text(encoding="utf-8"))["statistics"]
-        table = datasets.Dataset.from_file(str(folder / "strips.arrow"))
-    except OSError as error:
-        raise UserError(
-            f"{error.filename or parent}: strips of text cannot be stored there ({error.strerror or error}); "
-            "set PIXEL_LM_CACHE to a folder with room that can be written"
-        ) from error
+    table, statistics = cached_table(key, pa.schema([("text", pa.string())]), rows, cache_dir)
     return StripDataset(table, renderer, statistics)
-
-
-def default_cache_dir() -> Path:
-    """Folder for what can be made again: PIXEL_LM_CACHE, or `pixel-lm` in the user's cache folder."""
-    if path := os.environ.get("PIXEL_LM_CACHE"):
-        return Path(path).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "pixel-lm"
-
-
-def _write_strips(
-    corpus: Corpus,
-    renderer: StripRenderer,
-    packing: Packing,
-    min_text_patches: int,
-    folder: Path,
-    key: dict[str, Any],
-    progress: bool,
-) -> None:
-    """Write the strips to a folder that gets its name only when everything is on disk. The caller holds the lock."""
-    import pyarrow as pa
-    from tqdm import tqdm
-
-    for left_over in folder.parent.glob(f"{folder.name}.tmp*"):
-        shutil.rmtree(left_over, ignore_errors=True)
-    statistics = {"documents": 0, "paragraphs": 0, "characters": 0, "strips": 0, "dropped_strips": 0}
-
-    def counted(paragraphs: Iterable[Paragraph]) -> Iterator[Paragraph]:
-        for paragraph in paragraphs:
-            statistics["documents"] += paragraph.starts_document
-            statistics["paragraphs"] += 1
-            statistics["characters"] += len(paragraph.text)
-            yield paragraph
-
-    schema = pa.schema([("text", pa.string())])
-    temporary = Path(tempfile.mkdtemp(prefix=f"{folder.name}.tmp", dir=folder.parent))
-    try:
-        with (
-            tqdm(
-                total=corpus.size, unit="B", unit_scale=True, desc="cutting text into strips", disable=not progress
-            ) as bar,
-            open(temporary / "strips.arrow", "wb") as file,
-            pa.ipc.new_stream(file, schema) as writer,
-        ):
-            batch: list[str] = []
-            for strip in pack(counted(corpus.paragraphs(bar.update)), renderer, packing):
-                if min_text_patches and renderer.num_patches(strip) - 1 < min_text_patches:
-                    statistics["dropped_strips"] += 1
-                    continue
-                statistics["strips"] += 1
-                batch.append(strip)
-                if len(batch) == _STRIPS_PER_BATCH:
-                    writer.write_batch(pa.record_batch([pa.array(batch, pa.string())], schema=schema))
-                    batch = []
-            if batch:
-                writer.write_batch(pa.record_batch([pa.array(batch, pa.string())], schema=schema))
-        if not statistics["strips"]:
-            raise UserError(
-                f"all {statistics['dropped_strips']} strips have fewer than {min_text_patches} patches of text"
-            )
-        (temporary / "strips.json").write_text(
-            json.dumps({"key": key, "statistics": statistics}, indent=2), encoding="utf-8"
-        )
-        for name in ("strips.arrow", "strips.json"):
-            with open(temporary / name, "rb") as written:
-                os.fsync(written.fileno())
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -117,8 +117,17 @@ class TextArguments:
     text: tuple[str, ...] = setting(
         (),
         "what to train on: .txt, .jsonl or .parquet files (also .gz, .bz2, .xz, .zst), folders of them, patterns, or data "
-        "sets of the `datasets` library as NAME[:CONFIG[:SPLIT]]",
+        "sets of the `datasets` library as NAME[:CONFIG[:SPLIT]], addresses such as s3://bucket/folder, or drawn strips as "
+        "prerendered:SOURCE",
         metavar="SOURCE",
+    )
+    text_weights: tuple[float, ...] = setting(
+        (),
+        "how often each --text is drawn from, in proportion to the others, in their order; by default all text is read once "
+        "per epoch",
+    )
+    on_bad_input: Literal["stop", "skip"] = setting(
+        "stop", "stop at lines, rows and files of text that cannot be read, or leave them out and count them"
     )
     text_field: str | None = setting(
         None, "field of .jsonl, .parquet and data sets with the text, if not text or sentences", metavar="NAME"
@@ -149,6 +158,10 @@ class MaskingArguments:
         "span",
         "free patches on both sides of a new span: a number, or `span` for as many as the span is long",
         metavar="span|INTEGER",
+    )
+    draw_masks: Literal["workers", "device"] = setting(
+        "workers",
+        "draw masks of spans one by one while data are loaded, as published, or a batch at a time on the device",
     )
     norm_pix_loss: bool = setting(True, "predict patches normalised to zero mean and unit variance")
 
@@ -405,6 +418,11 @@ def validate(arguments: JobArguments) -> None:
             )
         if arguments.validation_size < 0 or (arguments.validation_size > 1 and arguments.validation_size % 1):
             fail("validation_size", "but must be a number of strips, or a part below 1")
+        if arguments.text_weights:
+            if len(arguments.text_weights) != len(arguments.text):
+                fail("text_weights", f"but there are {len(arguments.text)} --text: give one number for each")
+            if not all(0 < weight < float("inf") for weight in arguments.text_weights):
+                fail("text_weights", "but each must be greater than 0")
         if arguments.span_spacing != "span" and not arguments.span_spacing.isdecimal():
             fail("span_spacing", "but must be `span` or a whole number")
     for width, count in heads:

@@ -14,12 +14,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainingArguments
 
+from pixel_lm.data.batch_span_masks import draw_span_masks
 from pixel_lm.data.collators import Padding, PretrainingCollator
 from pixel_lm.data.corpora import Corpus
+from pixel_lm.data.mixtures import JoinedStrips, MixedStrips
+from pixel_lm.data.prerendered import PREFIX, PrerenderedCorpus, build_prerendered
 from pixel_lm.data.span_masks import SpanMasker
-from pixel_lm.data.strips import ShuffledStrips, StripDataset, build_strips
+from pixel_lm.data.strips import ShuffledStrips, Strips, build_strips
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelForPreTraining
 from pixel_lm.models.flops import pretraining_flops
@@ -40,7 +44,7 @@ from pixel_lm.training.trainer import LOG_HISTORY, PixelTrainer, set_seed, train
 
 logger = logging.getLogger(__name__)
 
-MakeCallback = Callable[[PixelForPreTraining, TextRenderer, StripDataset], TrainerCallback]
+MakeCallback = Callable[[PixelForPreTraining, TextRenderer, Strips], TrainerCallback]
 
 
 def peak_learning_rate(arguments: PretrainArguments) -> float:
@@ -95,20 +99,20 @@ def run_pretraining(arguments: PretrainArguments, callbacks: Sequence[MakeCallba
         label_names=["pixel_values"],  # so that evaluation computes the loss
     )
     settings.per_device_eval_batch_size = settings.per_device_train_batch_size
-    corpus = Corpus(arguments.text, arguments.text_field)
-    validation_corpus = Corpus(arguments.validation_text, arguments.text_field) if arguments.validation_text else None
+    corpora = open_corpora(arguments, arguments.text, separate=bool(arguments.text_weights))
+    validation_corpora = open_corpora(arguments, arguments.validation_text) if arguments.validation_text else None
     set_seed(arguments.seed)
     model = build_model(arguments)
     renderer = load_renderer(arguments)
     with settings.main_process_first(desc="preparing the output folder"):
         resume = prepare_output_dir(arguments)
     with settings.main_process_first(desc="cutting text into strips"):
-        strips, validation = build_data(arguments, corpus, validation_corpus, renderer)
+        strips, validation = build_data(arguments, corpora, validation_corpora, renderer)
     output_dir = Path(arguments.output_dir)
     if settings.process_index == 0:
         renderer.save_pretrained(output_dir)
 
-    trainer = PixelTrainer(
+    trainer = PretrainingTrainer(
         model=model,
         args=settings,
         train_dataset=ShuffledStrips(strips, arguments.steps * arguments.batch_size, arguments.seed),
@@ -157,29 +161,64 @@ def build_model(arguments: PretrainArguments) -> PixelForPreTraining:
     return PixelForPreTraining(config)
 
 
+def open_corpora(
+    arguments: PretrainArguments, names: Sequence[str], separate: bool = False
+) -> list[Corpus | PrerenderedCorpus]:
+    """What the names stand for: texts as one corpus, or each as one of its own, and drawn strips.
+
+    Raises:
+        UserError: there is nothing of a name.
+    """
+    texts = [name for name in names if not name.startswith(PREFIX)]
+    if not separate and len(texts) == len(names):
+        return [Corpus(texts, arguments.text_field, arguments.on_bad_input)]
+    corpora: list[Corpus | PrerenderedCorpus] = []
+    for name in names:
+        if name.startswith(PREFIX):
+            corpora.append(PrerenderedCorpus(name, arguments.on_bad_input))
+        elif separate:
+            corpora.append(Corpus(name, arguments.text_field, arguments.on_bad_input))
+    if texts and not separate:
+        corpora.insert(0, Corpus(texts, arguments.text_field, arguments.on_bad_input))
+    return corpora
+
+
 def build_data(
-    arguments: PretrainArguments, corpus: Corpus, validation_corpus: Corpus | None, renderer: TextRenderer
-) -> tuple[StripDataset, StripDataset | None]:
+    arguments: PretrainArguments,
+    corpora: Sequence[Corpus | PrerenderedCorpus],
+    validation_corpora: Sequence[Corpus | PrerenderedCorpus] | None,
+    renderer: TextRenderer,
+) -> tuple[Strips | MixedStrips, Strips | None]:
     """Strips to train on, and strips to evaluate on if that is wanted."""
+    progress = sys.stderr.isatty()
+    shortest = arguments.min_text_patches
 
-    def strips_of(source: Corpus) -> StripDataset:
-        return build_strips(
-            source,
-            renderer,
-            packing=arguments.packing,
-            min_text_patches=arguments.min_text_patches,
-            progress=sys.stderr.isatty(),
-        )
+    def strips_of(source: Corpus | PrerenderedCorpus) -> Strips:
+        if isinstance(source, PrerenderedCorpus):
+            source.check_renderer(renderer.fingerprint())
+            return build_prerendered(source, arguments.max_seq_length, min_text_patches=shortest, progress=progress)
+        return build_strips(source, renderer, packing=arguments.packing, min_text_patches=shortest, progress=progress)
 
-    strips = strips_of(corpus)
+    def joined(sources: Sequence[Corpus | PrerenderedCorpus]) -> Strips:
+        parts = [strips_of(source) for source in sources]
+        return parts[0] if len(parts) == 1 else JoinedStrips(parts)
+
+    strips: Strips | MixedStrips
+    if arguments.text_weights:
+        strips = MixedStrips([strips_of(corpus) for corpus in corpora], arguments.text_weights)
+    else:
+        strips = joined(corpora)
     validation = None
-    if validation_corpus is not None:
-        validation = strips_of(validation_corpus)
+    if validation_corpora is not None:
+        validation = joined(validation_corpora)
     elif arguments.validation_size:
         size = arguments.validation_size
         strips, validation = strips.split_validation(size if size < 1 else int(size), arguments.seed)
     if validation is not None and len(validation) > arguments.max_eval_strips:
-        validation = validation.select(range(arguments.max_eval_strips))
+        count = arguments.max_eval_strips
+        # Of several corpora, some of each.
+        several = isinstance(validation, JoinedStrips)
+        validation = validation.select(i * len(validation) // count if several else i for i in range(count))
     return strips, validation
 
 
@@ -195,11 +234,24 @@ def build_collator(arguments: PretrainArguments) -> PretrainingCollator:
             "span" if spacing == "span" else int(spacing),
         )
     padding = Padding(length=arguments.max_seq_length if arguments.pad_to_max_length else None)
-    return PretrainingCollator(masker, arguments.seed, padding)
+    return PretrainingCollator(masker, arguments.seed, padding, keys_only=arguments.draw_masks == "device")
+
+
+class PretrainingTrainer(PixelTrainer):
+    """Draws the masks of a batch where the batch is, if the data loader left that to it."""
+
+    def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        inputs = super()._prepare_inputs(inputs)
+        keys: torch.Tensor | None = inputs.pop("mask_keys", None)
+        if keys is not None:
+            attended = inputs["attention_mask"].sum(1)
+            masker, length = self.data_collator.masker, inputs["pixel_values"].shape[1]
+            inputs["patch_mask"] = draw_span_masks(masker, length, attended, keys)
+        return inputs
 
 
 def collect_results(
-    trainer: PixelTrainer, settings: TrainingArguments, strips: StripDataset, validation: StripDataset | None
+    trainer: PixelTrainer, settings: TrainingArguments, strips: Strips | MixedStrips, validation: Strips | None
 ) -> dict[str, Any]:
     """Figures of a finished run."""
     history = trainer.state.log_history
@@ -209,7 +261,7 @@ def collect_results(
         "train_loss": last_value(history, "loss"),
         "eval_loss": last_value(history, "eval_loss"),
         "num_parameters": count_parameters(trainer.model),
-        "num_strips": len(strips),
+        "num_strips": len(strips.joined) if isinstance(strips, MixedStrips) else len(strips),
         "num_eval_strips": len(validation) if validation is not None else 0,
         "passes": trainer.state.global_step * batch / len(strips),
         **{f"text_{name}": value for name, value in strips.statistics.items()},
@@ -222,6 +274,8 @@ def collect_results(
 def _print_summary(arguments: PretrainArguments, config: PixelConfig, results: dict[str, Any]) -> None:
     eval_loss = results["eval_loss"]
     length = config.max_num_patches
+    known = results.get("text_characters")  # not of strips that were drawn before
+    characters = "" if known is None else f"{format_count(known)} characters in "
     shorter = f" --max-seq-length {length}" if length < FinetuneArguments.max_seq_length else ""
     print_summary(
         "Pretraining is finished.",
@@ -233,7 +287,7 @@ def _print_summary(arguments: PretrainArguments, config: PixelConfig, results: d
             ),
             (
                 "text",
-                f"{format_count(results['text_characters'])} characters in {format_count(results['num_strips'])} strips "
+                f"{characters}{format_count(results['num_strips'])} strips "
                 f"of up to {arguments.max_seq_length} patches, seen {results['passes']:.2f} times",
             ),
             (

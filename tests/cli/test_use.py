@@ -27,7 +27,7 @@ def test_evaluate(command: Command, runs: Path, data: Path, tmp_path: Path, capf
         assert written["accuracy"] == pytest.approx(trained["test_accuracy"])
         assert written["coverage"] == trained["test_coverage"] and written["words"] == trained["test_words"]
     out = capfd.readouterr().out
-    assert f"{100 * trained['test_accuracy']:.2f} (of the words that fit)" in out
+    assert f"accuracy {100 * trained['test_accuracy']:.2f}; 100.00 % of the words fit" in out
     assert command("evaluate", "pos", data / "UD_Odd-Cats", "--split", "dev", "--model", runs / "tagger", "--cpu") == 0
     assert f"{100 * trained['eval_accuracy']:.2f}" in capfd.readouterr().out
 

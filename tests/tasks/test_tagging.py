@@ -15,7 +15,8 @@ from pixel_lm.models import PixelConfig, PixelForTokenClassification
 from pixel_lm.rendering import TextRenderer
 from pixel_lm.tasks import get_task, tagging
 from pixel_lm.tasks.pos import TASK, UPOS
-from pixel_lm.tasks.tagging import TaggingDataset, evaluate, label_words, tag
+from pixel_lm.tasks.tagging import TaggingDataset, label_words, tag
+from pixel_lm.tasks.task import evaluate_task
 
 LABELS = {name: i for i, name in enumerate(UPOS)}
 WORDS = [
@@ -56,8 +57,8 @@ def treebank(tmp_path: Path) -> Path:
 def test_the_tags_are_those_of_universal_dependencies() -> None:
     assert len(UPOS) == 17 and list(UPOS) == sorted(UPOS)
     assert get_task("pos") is TASK
-    with pytest.raises(UserError, match="unknown task 'ner'"):
-        get_task("ner")
+    with pytest.raises(UserError, match="unknown task 'nothing'"):
+        get_task("nothing")
 
 
 def test_labels_stand_on_the_first_patch_of_each_word(renderer: TextRenderer) -> None:
@@ -86,7 +87,7 @@ def test_dataset(treebank: Path, renderer: TextRenderer, monkeypatch: pytest.Mon
     # Without room in memory sentences are rendered anew, with the same result.
     monkeypatch.setattr(tagging, "CACHE_BYTES", dataset[0].patches.nbytes)
     small = TaggingDataset(TASK, sentences, renderer, LABELS)
-    assert list(small._cache) == [0]
+    assert list(small._cache.items) == [0]
     for i in range(5):
         np.testing.assert_array_equal(small[i].patches, dataset[i].patches)
         np.testing.assert_array_equal(small[i].labels, dataset[i].labels)
@@ -137,7 +138,7 @@ def test_evaluation_counts_what_prediction_says(
         fit += len(tags)
         total += len(sentence.words)
     for batch_size in (1, 3, 64):
-        scores = evaluate(model, dataset, batch_size)
+        scores = evaluate_task(TASK, model, dataset, batch_size)
         assert scores["accuracy"] == pytest.approx(right / fit)
         assert scores["coverage"] == pytest.approx(fit / total)
         assert scores["accuracy_all_words"] == pytest.approx(right / total)

@@ -1,38 +1,37 @@
-"""Pictures of what a model makes of one text while it is pretrained."""
+"""Pictures of what a model makes of one strip while it is pretrained."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from pixel_lm.analysis.reconstruction import reconstruct
+from pixel_lm.analysis.reconstruction import reconstruct_patches
 from pixel_lm.models import PixelForPreTraining
-from pixel_lm.rendering import TextRenderer
 
 __all__ = ["ReconstructionPictures"]
 
 
 class ReconstructionPictures(TrainerCallback):
-    """Draws the reconstruction of one text, with the same patches masked, every `steps` steps and at the begin and the end.
+    """Draws the reconstruction of one strip, with the same patches masked, every `steps` steps and at the begin and the end.
 
     Writes `reconstructions/step-000000.png` … in the output folder. Training is not touched: random numbers are pictures' own.
 
     Args:
         model: what is trained.
-        renderer: its renderer.
-        text: what to reconstruct.
+        patches: uint8 (num_patches, patch_size, patch_size[, 3]), the strip.
         steps: between two pictures.
         max_span_length: longest masked span in patches, as in training.
     """
 
     def __init__(
-        self, model: PixelForPreTraining, renderer: TextRenderer, text: str, steps: int, max_span_length: int = 6
+        self, model: PixelForPreTraining, patches: npt.NDArray[np.uint8], steps: int, max_span_length: int = 6
     ) -> None:
         self.model = model
-        self.renderer = renderer
-        self.text = text
+        self.patches = patches
         self.steps = steps
         self.max_span_length = max_span_length
 
@@ -42,7 +41,7 @@ class ReconstructionPictures(TrainerCallback):
             return
         folder = Path(args.output_dir) / "reconstructions"
         folder.mkdir(exist_ok=True)
-        picture = reconstruct(self.model, self.renderer, self.text, max_span_length=self.max_span_length).image()
+        picture = reconstruct_patches(self.model, self.patches, max_span_length=self.max_span_length).image()
         picture.save(folder / f"step-{state.global_step:06d}.png")
 
     def on_train_begin(

@@ -17,7 +17,7 @@ from pixel_lm.rendering import TextRenderer, patches_to_image
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Reconstruction", "reconstruct"]
+__all__ = ["Reconstruction", "reconstruct", "reconstruct_patches"]
 
 GREY = 160
 """Value of the squares that stand for masked patches."""
@@ -76,7 +76,6 @@ class Reconstruction:
         return picture
 
 
-@torch.no_grad()
 def reconstruct(
     model: PixelForPreTraining,
     renderer: TextRenderer,
@@ -105,12 +104,31 @@ def reconstruct(
     if renderer.max_seq_length > config.max_num_patches:
         renderer = renderer.with_max_seq_length(config.max_num_patches)
     pieces = renderer.split(text)
-    rendering = renderer(pieces[0] if pieces else "")
-    length = len(rendering)
+    patches = np.ascontiguousarray(renderer(pieces[0] if pieces else "").patches)
+    return reconstruct_patches(model, patches, max_span_length=max_span_length, seed=seed)
+
+
+@torch.no_grad()
+def reconstruct_patches(
+    model: PixelForPreTraining, patches: npt.NDArray[np.uint8], *, max_span_length: int = 6, seed: int = 0
+) -> Reconstruction:
+    """The same for a strip that is drawn already.
+
+    Args:
+        model: as above.
+        patches: uint8 (num_patches, patch_size, patch_size), or with a last axis of three colours, which are shown in grey.
+        max_span_length: as above.
+        seed: as above.
+
+    Raises:
+        UserError: the strip is too short to mask anything.
+    """
+    config = model.config
+    length = len(patches)
     kept = int(length * (1 - config.mask_ratio))
     if length < 4 or kept == length:
         raise UserError(f"a text of {length - 1} patches is too short to mask part of it")
-    patches = np.ascontiguousarray(rendering.patches)
+    # (length, p, p[, 3]) -> (1, length, p² [· 3])
     pixel_values = torch.from_numpy(patches).reshape(1, length, -1).to(model.device)
     patch_mask = torch.from_numpy(_spans(length, length - kept, max_span_length, random.Random(seed))).to(model.device)
     noise = torch.rand(1, length, generator=torch.Generator().manual_seed(seed)).to(model.device)
@@ -118,9 +136,12 @@ def reconstruct(
     model.eval()
     outputs = model(pixel_values, patch_mask=patch_mask[None], noise=noise)
     model.train(was_training)
-    colour = denormalize_patches(
-        outputs.logits.float(), pixel_values.repeat_interleave(config.num_channels, -1), config
-    )
+    if patches.ndim == 4:
+        true = pixel_values
+        patches = patches.mean(-1).round().astype(np.uint8)
+    else:
+        true = pixel_values.repeat_interleave(config.num_channels, -1)
+    colour = denormalize_patches(outputs.logits.float(), true, config)
     # (1, length, p² · channels) -> (length, p, p), the mean of the channels
     predicted = colour.view(length, config.patch_size, config.patch_size, config.num_channels).mean(-1)
     mask = outputs.mask[0].bool().cpu().numpy()

@@ -12,7 +12,7 @@ from pixel_lm.analysis.reconstruction import reconstruct
 from pixel_lm.analysis.report import Report, TaggedWord, line_chart
 from pixel_lm.models import PixelForPreTraining
 from pixel_lm.rendering import TextRenderer
-from pixel_lm.tasks import get_task
+from pixel_lm.tasks.pos import TASK
 from pixel_lm.training.loading import load_model
 from pixel_lm.training.trainer import LOG_HISTORY
 
@@ -155,7 +155,7 @@ def _tagged(report: Report, scored: Scored, tags: dict[str, list[list[str]]]) ->
     name = list(tags)[-1]
     report.heading(f"Test sentences, tagged by: {name}")
     report.paragraph("Errors are red, with the right tag below. Dotted: forms that are not in the training data.")
-    read_tags = get_task("pos").read_tags
+    read_tags = TASK.read_tags
     step = max(1, len(scored.test) // SENTENCES_SHOWN)
     shown: Sequence[int] = range(0, len(scored.test), step)[:SENTENCES_SHOWN]
     for index in shown:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pixel_lm.errors import UserError
 from pixel_lm.tasks import TASKS
+from pixel_lm.training.arguments import TaskArguments, add_options
+
+if TYPE_CHECKING:
+    from pixel_lm.tasks.task import Task
 
 
 def task_help() -> str:
@@ -30,6 +35,20 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--batch-size", type=positive_integer, default=64, metavar="INTEGER", help="sentences per batch (default: 64)"
     )
     parser.add_argument("--cpu", action="store_true", help="compute on the CPU even if there is a GPU")
+    add_options(parser, TaskArguments)
+
+
+def task_of_model(args: argparse.Namespace) -> Task:
+    """The task with the options that the model was trained with, changed by those of the command line.
+
+    Raises:
+        UserError: the model cannot be loaded.
+    """
+    from pixel_lm.tasks import get_task
+    from pixel_lm.tasks.task import options_from
+    from pixel_lm.training.loading import load_config, stored_options
+
+    return get_task(args.task).with_options(options_from(vars(args), stored_options(load_config(args.model))))
 
 
 def positive_integer(text: str) -> int:

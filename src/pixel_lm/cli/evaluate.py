@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pixel_lm.cli._shared import add_model_options, check_writable, task_help
+from pixel_lm.cli._shared import add_model_options, check_writable, task_help, task_of_model
 from pixel_lm.tasks import TASKS
 
 
@@ -17,7 +17,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Score a fine-tuned model on annotated data.",
     )
     parser.add_argument("task", choices=list(TASKS), metavar="TASK", help=task_help())
-    parser.add_argument("data", metavar="DATA", help="annotated file, or folder of a treebank")
+    parser.add_argument("data", metavar="DATA", help="annotated file, or folder with files of splits")
     parser.add_argument(
         "--split", choices=["train", "dev", "test"], default="test", help="split of a folder (default: test)"
     )
@@ -28,28 +28,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb."""
-    from pixel_lm.tasks import get_task
-    from pixel_lm.tasks.tagging import TaggingDataset, evaluate
-    from pixel_lm.training.loading import load_tagger
+    from pixel_lm.tasks.task import evaluate_task
+    from pixel_lm.training.finetune import describe_scores
+    from pixel_lm.training.loading import load_for_task
     from pixel_lm.training.reporting import print_summary, write_json
 
-    task = get_task(args.task)
+    task = task_of_model(args)
     path = task.find_file(args.data, args.split) if Path(args.data).is_dir() else Path(args.data)
-    sentences = task.read(path)
+    examples = task.read(path)
     if args.json:
         check_writable(Path(args.json))
-    model, renderer = load_tagger(task, args.model, args.renderer, args.max_seq_length, args.cpu)
-    dataset = TaggingDataset(task, sentences, renderer, model.config.label2id)
-    scores = evaluate(model, dataset, args.batch_size)
+    model, renderer = load_for_task(task, args.model, args.renderer, args.max_seq_length, args.cpu)
+    dataset = task.dataset(examples, renderer, model.config)
+    scores = {**evaluate_task(task, model, dataset, args.batch_size), **dataset.figures()}
     if args.json:
-        write_json(Path(args.json), {**scores, "sentences": len(dataset), "words": dataset.num_words})
-    print_summary(
-        f"{args.model} on {path}",
-        [
-            ("sentences, words", f"{len(dataset)}, {dataset.num_words}"),
-            ("accuracy", f"{100 * scores['accuracy']:.2f} (of the words that fit)"),
-            ("coverage", f"{100 * scores['coverage']:.2f} % of the words fit into {renderer.max_seq_length} patches"),
-            ("accuracy, all words", f"{100 * scores['accuracy_all_words']:.2f} (those that do not fit count as wrong)"),
-        ],
-    )
+        write_json(Path(args.json), scores)
+    rows = [(name.replace("_", " "), f"{value:.0f}") for name, value in dataset.figures().items() if name != "coverage"]
+    rows.append(("scores", describe_scores(task, scores)))
+    rows.append(("length", f"{renderer.max_seq_length} patches"))
+    print_summary(f"{args.model} on {path}", rows)
     return 0

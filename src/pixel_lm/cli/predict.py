@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pixel_lm.cli._shared import add_model_options, check_writable, task_help
+from pixel_lm.cli._shared import add_model_options, check_writable, task_help, task_of_model
 from pixel_lm.tasks import TASKS
 
 
@@ -15,12 +15,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "predict",
         help="annotate data with a fine-tuned model",
-        description="Annotate data with a fine-tuned model. For pos: CoNLL-U in, CoNLL-U out with UPOS replaced and all else "
-        "as it was. Words beyond the length of a strip are tagged in a further strip, so that every word gets a tag.",
+        description="Annotate data with a fine-tuned model. pos, parsing, ner: the file that was read, with "
+        "UPOS, with HEAD and DEPREL or with tags replaced and all else as it was. glue, nli, classification: a table of index and "
+        "prediction. qa: JSON with an answer for each question. Words beyond the length of a strip are tagged in a further one; "
+        "the parser hangs them on the word before.",
     )
     parser.add_argument("task", choices=list(TASKS), metavar="TASK", help=task_help())
     parser.add_argument("data", metavar="FILE", help="file to annotate")
     parser.add_argument("--output", "-o", metavar="FILE", help="file to write (default: standard output)")
+    parser.add_argument("--n-best-output", metavar="FILE", help="qa: also write several candidates per question (JSON)")
     add_model_options(parser)
     parser.set_defaults(func=run)
 
@@ -29,20 +32,22 @@ def run(args: argparse.Namespace) -> int:
     """Run the verb."""
     from tqdm import tqdm
 
-    from pixel_lm.tasks import get_task
-    from pixel_lm.tasks.tagging import tag
-    from pixel_lm.training.loading import load_tagger
+    from pixel_lm.training.loading import load_for_task
 
-    task = get_task(args.task)
-    sentences = task.read(args.data)
-    if args.output:
-        check_writable(Path(args.output))
-    model, renderer = load_tagger(task, args.model, args.renderer, args.max_seq_length, args.cpu)
-    with tqdm(total=len(sentences), unit=" sentences", disable=not sys.stderr.isatty()) as bar:
-        tags = tag(model, renderer, [sentence.forms for sentence in sentences], args.batch_size, bar.update)
-    text = "".join(task.write_tags(s, t) for s, t in zip(sentences, tags, strict=True)).encode()
+    task = task_of_model(args)
+    examples = task.read(args.data, labelled=False)
+    for path in filter(None, (args.output, args.n_best_output)):
+        check_writable(Path(path))
+    if args.n_best_output:
+        task.write_n_best([], [])  # says so if the task has none
+    model, renderer = load_for_task(task, args.model, args.renderer, args.max_seq_length, args.cpu)
+    with tqdm(total=len(examples), unit=" examples", disable=not sys.stderr.isatty()) as bar:
+        predictions = task.predict(model, renderer, examples, args.batch_size, bar.update)
+    text = task.write(examples, predictions).encode()
     if args.output:
         Path(args.output).write_bytes(text)
     else:
         sys.stdout.buffer.write(text)
+    if args.n_best_output:
+        Path(args.n_best_output).write_bytes(task.write_n_best(examples, predictions).encode())
     return 0

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
 
         callbacks.append(
             lambda model, renderer, strips: ReconstructionPictures(
-                model, renderer, strips.text(0), arguments.picture_steps, arguments.max_span_length
+                model, strips.example(0).patches, arguments.picture_steps, arguments.max_span_length
             )
         )
     if args.profile:

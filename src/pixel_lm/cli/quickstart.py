@@ -122,11 +122,10 @@ def _make_folder(output: Path) -> None:
 
 def _checked_treebank(folder: Path) -> Path:
     """The folder, if it holds all splits and they can be read: better to hear of it now than after pretraining."""
-    from pixel_lm.tasks import get_task
+    from pixel_lm.tasks.pos import TASK as task
 
     if not folder.is_dir():
         raise UserError(f"--treebank {folder}: no such folder")
-    task = get_task("pos")
     splits: tuple[Split, ...] = ("train", "dev", "test")
     for split in splits:
         for sentence in task.read(task.find_file(folder, split)):
@@ -231,28 +230,26 @@ def finetune_arguments(args: argparse.Namespace, treebank: Path, *, pretrained: 
 def predictions(args: argparse.Namespace, treebank: Path) -> tuple[Scored, dict[str, list[list[str]]]]:
     """Tags of every test sentence by each tagger."""
     from pixel_lm.cli._quickstart_report import Scored
-    from pixel_lm.tasks import get_task
     from pixel_lm.tasks.baselines import MostFrequentTag
-    from pixel_lm.tasks.tagging import tag
-    from pixel_lm.training.loading import load_tagger
+    from pixel_lm.tasks.pos import TASK as task
+    from pixel_lm.training.loading import load_for_task
 
-    task = get_task("pos")
     train = task.read(task.find_file(treebank, "train"))
     test = task.read(task.find_file(treebank, "test"))
     forms = [sentence.forms for sentence in test]
     baseline = MostFrequentTag((sentence.forms, task.read_tags(sentence)) for sentence in train)
     tags = {"most frequent tag of each word": [baseline(words) for words in forms]}
     for name, folder in (("pixels, without pretraining", "from-scratch"), ("pixels, with pretraining", "finetuned")):
-        model, renderer = load_tagger(task, str(args.output_dir / folder), cpu=True)
-        tags[name] = tag(model, renderer, forms, batch_size=32)
+        model, renderer = load_for_task(task, str(args.output_dir / folder), cpu=True)
+        tags[name] = task.predict(model, renderer, test, batch_size=32)
     return Scored(test, {form for sentence in train for form in sentence.forms}), tags
 
 
 def score(scored: Scored, predicted: list[list[str]]) -> dict[str, float]:
     """Accuracy over all words, and over those whose form is not in the training data."""
-    from pixel_lm.tasks import get_task
+    from pixel_lm.tasks.pos import TASK as task
 
-    read_tags = get_task("pos").read_tags
+    read_tags = task.read_tags
     right = total = new_right = new = 0
     for sentence, tags in zip(scored.test, predicted, strict=True):
         for form, gold, guess in zip(sentence.forms, read_tags(sentence), tags, strict=True):

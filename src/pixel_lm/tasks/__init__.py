@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 from pixel_lm.errors import UserError
 
 if TYPE_CHECKING:
-    from pixel_lm.tasks.tagging import TaggingTask
+    from pixel_lm.tasks.task import Task
 
-TASKS = {"pos": "part-of-speech tags (UPOS) of a treebank in CoNLL-U"}
+TASKS = {
+    "pos": "part-of-speech tags (UPOS) of a treebank in CoNLL-U",
+    "parsing": "heads and relations of a treebank in CoNLL-U",
+    "ner": "named entities in CoNLL files",
+    "glue": "a task of GLUE",
+    "nli": "natural language inference (SNLI, XNLI)",
+    "classification": "labels or numbers of texts, or of pairs of texts, in a table",
+    "qa": "answers to questions in the format of SQuAD",
+}
 """Names of the tasks, and what they are. The task `x` lives in `pixel_lm.tasks.x`."""
 
 
-def get_task(name: str) -> TaggingTask:
+def get_task(name: str) -> Task:
     """The task of this name.
 
     Raises:
@@ -22,5 +30,5 @@ def get_task(name: str) -> TaggingTask:
     """
     if name not in TASKS:
         raise UserError(f"unknown task {name!r}: choose {' or '.join(TASKS)}")
-    task: TaggingTask = import_module(f"pixel_lm.tasks.{name}").TASK
+    task: Task = import_module(f"pixel_lm.tasks.{name}").TASK
     return task

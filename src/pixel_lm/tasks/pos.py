@@ -7,8 +7,9 @@ Sentences are rendered as lists of words, each beginning a new patch, and the ta
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from pixel_lm.data.conllu import Sentence, find_treebank_file, read_conllu
+from pixel_lm.data.conllu import Sentence, Split, find_treebank_file, read_conllu
 from pixel_lm.errors import UserError
 from pixel_lm.tasks.tagging import TaggingTask
 
@@ -19,31 +20,38 @@ UPOS = (
 """The 17 tags of Universal Dependencies v2, in the order in which published models number them."""
 
 
-def read_tags(sentence: Sentence) -> list[str]:
-    """The tags of a sentence.
+class PosTask(TaggingTask):
+    """Universal tags of treebanks."""
 
-    Raises:
-        UserError: a word has none, or one that is not in `UPOS`; the message names file and line.
-    """
-    for word in sentence.words:
-        if word.upos not in UPOS:
-            raise UserError(
-                f"{sentence.source}, line {word.line}: UPOS is {word.upos!r}, expected one of {' '.join(UPOS)}"
-            )
-    return [word.upos for word in sentence.words]
+    name = "pos"
+    fixed_labels = UPOS
+    metric = "accuracy"
+    output_suffix = ".conllu"
+
+    def find_file(self, folder: str | Path, split: Split) -> Path:
+        """`*-ud-SPLIT.conllu`."""
+        return find_treebank_file(folder, split)
+
+    def read(self, path: str | Path, *, labelled: bool = True) -> list[Sentence]:
+        """Sentences; their tags are looked at by `read_tags`."""
+        return read_conllu(path)
+
+    def read_tags(self, sentence: Sentence) -> list[str]:
+        """The tags of a sentence.
+
+        Raises:
+            UserError: a word has none, or one that is not in `UPOS`; the message names file and line.
+        """
+        for word in sentence.words:
+            if word.upos not in UPOS:
+                raise UserError(
+                    f"{sentence.source}, line {word.line}: UPOS is {word.upos!r}, expected one of {' '.join(UPOS)}"
+                )
+        return [word.upos for word in sentence.words]
+
+    def write_tags(self, sentence: Sentence, tags: Sequence[str]) -> str:
+        """The sentence as CoNLL-U with these tags, and nothing else changed."""
+        return sentence.to_conllu(upos=tags)
 
 
-def write_tags(sentence: Sentence, tags: Sequence[str]) -> str:
-    """The sentence as CoNLL-U with these tags, and nothing else changed."""
-    return sentence.to_conllu(upos=tags)
-
-
-TASK = TaggingTask(
-    name="pos",
-    labels=UPOS,
-    metric="accuracy",
-    find_file=find_treebank_file,
-    read=read_conllu,
-    read_tags=read_tags,
-    write_tags=write_tags,
-)
+TASK = PosTask()

@@ -2,44 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from pixel_lm.data.collators import IGNORED_LABEL, Padding, TaggingCollator, TaggingExample
-from pixel_lm.data.conllu import Sentence, Split
-from pixel_lm.tasks.metrics import tagging_scores
+from pixel_lm.models import PixelConfig, PixelForTokenClassification
+from pixel_lm.tasks.baselines import MostFrequentTag
+from pixel_lm.tasks.metrics import accuracy, tagging_scores
+from pixel_lm.tasks.task import CACHE_BYTES, Cache, Task, TaskDataset, batches
 
 if TYPE_CHECKING:
-    from pixel_lm.models import PixelForTokenClassification
     from pixel_lm.rendering import Rendering, TextRenderer
 
-CACHE_BYTES = 1 << 30
-"""Rendered sentences are kept up to this size; those beyond are rendered again when needed (some 10 000 a second)."""
 
-
-@dataclass(frozen=True)
-class TaggingTask:
+class TaggingTask(Task):
     """A tagging task: which reader, which labels, which metric."""
 
-    name: str
-    labels: tuple[str, ...]
-    """All tags, in the order in which new models number them."""
-    metric: str
-    """The score that the best checkpoint is chosen by, one of those of `tagging_scores`."""
-    find_file: Callable[[str | Path, Split], Path]
-    """The file of a split in a data folder."""
-    read: Callable[[str | Path], list[Sentence]]
-    """The sentences of a file."""
-    read_tags: Callable[[Sentence], list[str]]
-    """The gold tags of a sentence. UserError, with file and line, where there is no valid one."""
-    write_tags: Callable[[Sentence, Sequence[str]], str]
-    """A sentence with other tags, in the format of the file."""
+    model_class = PixelForTokenClassification
+    baseline_name = "most frequent tag"
+
+    @abstractmethod
+    def read_tags(self, sentence: Any) -> list[str]:
+        """The gold tags of a sentence. UserError, with file and line, where there is no valid one."""
+
+    @abstractmethod
+    def write_tags(self, sentence: Any, tags: Sequence[str]) -> str:
+        """A sentence with other tags, in the format of the file."""
+
+    def dataset(self, examples: Sequence[Any], renderer: TextRenderer, config: PixelConfig) -> TaggingDataset:
+        """Sentences with a label on the first patch of each word."""
+        return TaggingDataset(self, examples, renderer, config.label2id)
+
+    def collator(self) -> TaggingCollator:
+        """Batches as long as the longest sentence."""
+        return TaggingCollator()
+
+    def reduce(self, outputs: tuple[torch.Tensor, ...], labels: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """Index of the best label at each patch, (batch, length)."""
+        return outputs[0].argmax(-1)
+
+    def score(self, dataset: TaggingDataset, outputs: Sequence[np.ndarray]) -> dict[str, float]:
+        """See `tagging_scores`."""
+        labels = [dataset[i].labels for i in range(len(dataset))]
+        predictions = [row[: len(gold)] for row, gold in zip(outputs, labels, strict=True)]
+        return tagging_scores(np.concatenate(predictions), np.concatenate(labels), dataset.num_words)
+
+    def baseline(self, train: Sequence[Any], examples: Sequence[Any]) -> dict[str, float]:
+        """Each word gets the tag that it had most often in training."""
+        tagger = MostFrequentTag((s.forms, self.read_tags(s)) for s in train)
+        return {"accuracy": accuracy([tagger(s.forms) for s in examples], [self.read_tags(s) for s in examples])}
+
+    def predict(
+        self,
+        model: Any,
+        renderer: TextRenderer,
+        examples: Sequence[Any],
+        batch_size: int = 64,
+        progress: Callable[[int], Any] | None = None,
+    ) -> list[list[str]]:
+        """A tag for each word, also for those that need a further strip."""
+        return tag(model, renderer, [sentence.forms for sentence in examples], batch_size, progress)
+
+    def write(self, examples: Sequence[Any], predictions: Sequence[Any]) -> str:
+        """The file that was read, with other tags."""
+        return "".join(self.write_tags(s, tags) for s, tags in zip(examples, predictions, strict=True))
 
 
 def label_words(rendering: Rendering, label_ids: Sequence[int]) -> np.ndarray:
@@ -54,53 +84,61 @@ def label_words(rendering: Rendering, label_ids: Sequence[int]) -> np.ndarray:
     return labels
 
 
-class TaggingDataset(Dataset[TaggingExample]):
+class TaggingDataset(TaskDataset):
     """Sentences of a task, rendered as lists of words, in their order.
 
     Args:
         task: the task.
         sentences: annotated sentences.
         renderer: renders them; decides how many words fit.
-        label2id: index of each tag in the model.
+        label2id: index of each tag in the model; tags that it does not know have no label, and are never predicted.
 
     Attributes:
         lengths: patches of each sentence, to put sentences of like length into one batch.
         num_words: words of all sentences, whether they fit or not.
+        starts: the first patch of each word that fits, for each sentence.
+        tags: gold tags.
+        names: tag of each index.
     """
 
     def __init__(
-        self, task: TaggingTask, sentences: Sequence[Sentence], renderer: TextRenderer, label2id: dict[str, int]
+        self, task: TaggingTask, sentences: Sequence[Any], renderer: TextRenderer, label2id: dict[str, int]
     ) -> None:
         self.sentences = list(sentences)
         self.renderer = renderer
-        self._label_ids = [[label2id[tag] for tag in task.read_tags(sentence)] for sentence in self.sentences]
-        self._cache: dict[int, TaggingExample] = {}
+        self.tags = [task.read_tags(sentence) for sentence in self.sentences]
+        self.names = {index: name for name, index in label2id.items()}
+        self._label_ids = [[label2id.get(tag, IGNORED_LABEL) for tag in tags] for tags in self.tags]
+        self._cache = Cache(lambda index: self._render(index)[0], CACHE_BYTES)
         self.lengths: list[int] = []
-        size = 0
+        self.starts: list[list[int]] = []
         for index in range(len(self.sentences)):
-            example = self._render(index)
+            example, starts = self._render(index)
             self.lengths.append(len(example.patches))
-            size += example.patches.nbytes
-            if size <= CACHE_BYTES:
-                self._cache[index] = example
+            self.starts.append(starts)
+            self._cache.add(index, example, example.patches.nbytes)
         self.num_words = sum(map(len, self._label_ids))
 
     def __len__(self) -> int:
         return len(self.sentences)
 
     def __getitem__(self, index: int) -> TaggingExample:
-        return self._cache[index] if index in self._cache else self._render(index)
+        example: TaggingExample = self._cache[index]
+        return example
 
-    def _render(self, index: int) -> TaggingExample:
+    def figures(self) -> dict[str, float]:
+        """Sentences, words, and the part of the words that fits."""
+        fit = sum(map(len, self.starts))
+        return {
+            "sentences": len(self),
+            "words": self.num_words,
+            "coverage": fit / self.num_words if self.num_words else 0.0,
+        }
+
+    def _render(self, index: int) -> tuple[TaggingExample, list[int]]:
         rendering = self.renderer(self.sentences[index].forms)
-        return TaggingExample(np.ascontiguousarray(rendering.patches), label_words(rendering, self._label_ids[index]))
-
-
-def _batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """Indices in batches of like length, longest first, so that lack of memory shows at once."""
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+        labels = label_words(rendering, self._label_ids[index])
+        return TaggingExample(np.ascontiguousarray(rendering.patches), labels), (rendering.word_starts or [])[:-1]
 
 
 @torch.no_grad()
@@ -110,17 +148,6 @@ def _predict_patches(model: PixelForTokenClassification, batch: dict[str, torch.
     inputs = {name: tensor.to(model.device) for name, tensor in batch.items() if name != "labels"}
     result: np.ndarray = model(**inputs).logits.argmax(-1).cpu().numpy()
     return result
-
-
-def evaluate(model: PixelForTokenClassification, dataset: TaggingDataset, batch_size: int = 64) -> dict[str, float]:
-    """Scores of a model on sentences; see `tagging_scores`."""
-    collate = TaggingCollator(Padding())
-    predictions, labels = [], []
-    for indices in _batches(dataset.lengths, batch_size):
-        batch = collate([dataset[i] for i in indices])
-        predictions.append(_predict_patches(model, batch).ravel())
-        labels.append(batch["labels"].numpy().ravel())
-    return tagging_scores(np.concatenate(predictions), np.concatenate(labels), dataset.num_words)
 
 
 def tag(
@@ -149,7 +176,7 @@ def tag(
     todo = [i for i, words in enumerate(sentences) if words]
     while todo:
         renderings = [renderer(list(sentences[i][len(tags[i]) :])) for i in todo]
-        for indices in _batches([len(r) for r in renderings], batch_size):
+        for indices in batches([len(r) for r in renderings], batch_size):
             batch = Padding().pad([renderings[k].patches for k in indices])
             predictions = _predict_patches(model, batch)
             for row, k in enumerate(indices):

@@ -200,9 +200,11 @@ class AnnotatedDataArguments:
     """data"""
 
     data: str | None = setting(
-        None, "folder with a treebank's *-ud-{train,dev,test}.conllu, or its name below --data-dir", metavar="FOLDER"
+        None,
+        "folder with the files of the splits, such as a treebank's *-ud-{train,dev,test}.conllu, or its name below --data-dir",
+        metavar="FOLDER",
     )
-    data_dir: str = setting(".", "folder that a treebank given by name is looked for in", metavar="FOLDER")
+    data_dir: str = setting(".", "folder that data given by name are looked for in", metavar="FOLDER")
     train_file: str | None = setting(None, "training file, if not the one in --data", metavar="FILE")
     validation_file: str | None = setting(
         None, "file that the best checkpoint is chosen on, if not the one in --data", metavar="FILE"
@@ -213,12 +215,43 @@ class AnnotatedDataArguments:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneArguments(JobArguments, AnnotatedDataArguments):
+class TaskArguments:
+    """task"""
+
+    labels_file: str | None = setting(
+        None, "ner, classification: file with one label per line, in the order of the model's numbers", metavar="FILE"
+    )
+    glue_task: str | None = setting(None, "glue: which task, such as cola", metavar="NAME")
+    language: str | None = setting(None, "nli: of files with several languages, the one that is wanted", metavar="CODE")
+    text_columns: tuple[str, ...] = setting(("text",), "classification: one column of texts or two", metavar="COLUMN")
+    label_column: str = setting("label", "classification: column of labels", metavar="COLUMN")
+    regression: bool = setting(False, "classification: labels are numbers to be predicted as such")
+    decoding: Literal["greedy", "tree"] = setting(
+        "greedy", "parsing: the best head of each word, as published, or the best tree"
+    )
+    stride: int = setting(160, "qa: patches of the text that a window repeats from the one before")
+    question_max_length: int | None = setting(128, "qa: patches that the question may take")
+    answer_rule: Literal["squad", "tydiqa", "korquad", "jaquad"] = setting(
+        "squad", "qa: how answers are compared; tydiqa also scores each language"
+    )
+    n_best: int = setting(20, "qa: candidates per question")
+    max_answer_patches: int = setting(30, "qa: longest answer in patches")
+    null_threshold: float = setting(0.0, "qa: how much better `no answer` must score than the best answer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneArguments(JobArguments, TaskArguments, AnnotatedDataArguments):
     """Settings of `pixel-lm finetune`. The defaults are those of the published part-of-speech models."""
 
     task: str = setting("pos", "what the model learns", positional=True)
     model: str | None = setting(
         None, "folder or hub name of a pretrained model; its renderer is used too", metavar="FOLDER"
+    )
+    pooling_mode: str | None = setting(
+        None, "glue, nli, classification: cls, mean, max or pmaN; by default the model's, or mean", metavar="MODE"
+    )
+    expected_score: float | None = setting(
+        None, "published score in percent, to compare with; written to the results and not used otherwise"
     )
     from_scratch: bool = setting(
         False, "start from random weights: in the shape of --model if given, else of the sizes above"
@@ -250,7 +283,7 @@ def to_dict(arguments: JobArguments) -> dict[str, Any]:
 # Types of fields
 
 
-def field_types(cls: type[JobArguments]) -> dict[str, Any]:
+def field_types(cls: type[Any]) -> dict[str, Any]:
     """The resolved annotation of every field."""
     hints = typing.get_type_hints(cls)
     return {f.name: hints[f.name] for f in fields(cls)}
@@ -324,13 +357,13 @@ def _shown(value: Any) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
-def _group(cls: type[JobArguments], name: str) -> str:
+def _group(cls: type[Any], name: str) -> str:
     """The heading of a field in the help: the docstring of the group that declares it, `training` for the jobs' own."""
     owner = next(c for c in reversed(cls.__mro__) if name in inspect.get_annotations(c))
     return owner.__doc__ or "" if not issubclass(owner, JobArguments) else "training"
 
 
-def add_options(parser: argparse.ArgumentParser, cls: type[JobArguments]) -> None:
+def add_options(parser: argparse.ArgumentParser, cls: type[Any]) -> None:
     """Add one option per field: `--learning-rate NUMBER`, `--text FILE [FILE …]`, `--cpu`/`--no-cpu`.
 
     Options that are not given leave no trace in the parsed namespace, so that recipe and defaults stay visible.
@@ -386,12 +419,12 @@ def validate(arguments: JobArguments) -> None:
             "decoder_num_attention_heads", "decoder_intermediate_size", "base_learning_rate",
         ]  # fmt: skip
     elif isinstance(arguments, FinetuneArguments):
-        positive += ["eval_batch_size", "learning_rate"]
+        positive += ["eval_batch_size", "learning_rate", "n_best", "max_answer_patches"]
     not_negative = ["num_workers", "weight_decay", "max_grad_norm"]
     if isinstance(arguments, PretrainArguments):
         not_negative += ["min_learning_rate", "min_text_patches", "picture_steps"]
     elif isinstance(arguments, FinetuneArguments):
-        not_negative += ["warmup_steps", "early_stopping_patience"]
+        not_negative += ["warmup_steps", "early_stopping_patience", "stride"]
         positive += [
             name for name in ("max_train_examples", "max_eval_examples") if getattr(arguments, name) is not None
         ]

@@ -6,11 +6,10 @@ import time
 
 import torch
 
-from pixel_lm.data.corpora import Corpus
 from pixel_lm.models import PixelForPreTraining
 from pixel_lm.models.flops import pretraining_flops
 from pixel_lm.training.arguments import PretrainArguments, validate
-from pixel_lm.training.pretrain import build_model, peak_learning_rate
+from pixel_lm.training.pretrain import build_model, open_corpora, peak_learning_rate
 from pixel_lm.training.reporting import count_parameters, format_count, print_summary
 from pixel_lm.training.throughput import format_seconds, peak_flops
 from pixel_lm.training.trainer import set_seed
@@ -34,7 +33,8 @@ def dry_run(arguments: PretrainArguments) -> dict[str, float]:
     """
     validate(arguments)
     rate = peak_learning_rate(arguments)
-    corpus = Corpus(arguments.text, arguments.text_field)
+    corpora = open_corpora(arguments, arguments.text, separate=True)
+    size = sum(corpus.size for corpus in corpora)
     set_seed(arguments.seed)
     model = build_model(arguments)
     config, length = model.config, arguments.max_seq_length
@@ -57,7 +57,10 @@ def dry_run(arguments: PretrainArguments) -> dict[str, float]:
                 f"{format_count(parameters)} parameters; encoder {config.num_hidden_layers} layers of {config.hidden_size}, decoder "
                 f"{config.decoder_num_hidden_layers} of {config.decoder_hidden_size}",
             ),
-            ("text", f"{len(corpus.sources)} sources, {corpus.size / 1e6:.1f} MB as they lie on disk"),
+            (
+                "text",
+                f"{sum(len(corpus.sources) for corpus in corpora)} sources, {size / 1e6:.1f} MB as they lie on disk",
+            ),
             (
                 "training",
                 f"{arguments.steps} steps of {arguments.batch_size} strips of {length} patches, peak learning rate {rate:.3g}, {bfloat}",

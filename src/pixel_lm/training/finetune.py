@@ -2,29 +2,28 @@
 
 Evaluates every `eval_steps`, keeps the checkpoint with the best validation score, stops early, and scores the best one on
 validation and test data, beside a baseline. With several seeds, once for each, and mean and deviation over them. Writes the
-model, its renderer, `{train,eval,test,all}_results.json`, `log_history.jsonl` and, on request, tagged files.
+model, its renderer, `{train,eval,test,all}_results.json`, `log_history.jsonl` and, on request, files of predictions. What is
+special to a task is in `pixel_lm.tasks`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import EarlyStoppingCallback, EvalPrediction, TrainerCallback
 
-from pixel_lm.data.collators import TaggingCollator
-from pixel_lm.data.conllu import Sentence, Split
+from pixel_lm.data.conllu import Split
 from pixel_lm.errors import UserError
-from pixel_lm.models import PixelConfig, PixelForTokenClassification
+from pixel_lm.models import PixelConfig, PixelPreTrainedModel
 from pixel_lm.rendering import TextRenderer
 from pixel_lm.tasks import get_task
-from pixel_lm.tasks.baselines import MostFrequentTag
-from pixel_lm.tasks.metrics import accuracy, mean_and_deviation, tagging_scores
-from pixel_lm.tasks.tagging import TaggingDataset, TaggingTask, tag
+from pixel_lm.tasks.metrics import mean_and_deviation
+from pixel_lm.tasks.task import Task, TaskDataset, TaskOptions, options_from
 from pixel_lm.training.arguments import FinetuneArguments, validate
 from pixel_lm.training.checkpoints import RESULTS, prepare_output_dir, stored_results
 from pixel_lm.training.loading import (
@@ -50,6 +49,9 @@ logger = logging.getLogger(__name__)
 
 SPLITS: dict[Split, str] = {"train": "train_file", "dev": "validation_file", "test": "test_file"}
 
+SCORED: dict[Split, str] = {"dev": "eval", "test": "test"}
+"""The splits that are scored, and how their results are called."""
+
 
 def find_data(data: str | None, data_dir: str) -> Path | None:
     """The folder of a treebank that is given as a path or by its name below `data_dir`.
@@ -72,7 +74,7 @@ def find_data(data: str | None, data_dir: str) -> Path | None:
     )
 
 
-def data_files(arguments: FinetuneArguments, task: TaggingTask) -> dict[Split, Path]:
+def data_files(arguments: FinetuneArguments, task: Task) -> dict[Split, Path]:
     """The files of the splits. The test file may be missing, the others may not.
 
     Raises:
@@ -127,7 +129,7 @@ def run_finetuning(arguments: FinetuneArguments) -> dict[str, Any]:
         "runs": runs,
     }
     write_json(output_dir / RESULTS, results)
-    metric = get_task(arguments.task).metric
+    metric = chosen_task(arguments).metric
     print_summary(
         f"Fine-tuning with {len(seeds)} seeds is finished.",
         [
@@ -141,8 +143,13 @@ def run_finetuning(arguments: FinetuneArguments) -> dict[str, Any]:
     return results
 
 
+def chosen_task(arguments: FinetuneArguments) -> Task:
+    """The task with the options that the arguments give."""
+    return get_task(arguments.task).with_options(options_from(dataclasses.asdict(arguments)))
+
+
 def _run_seed(arguments: FinetuneArguments) -> dict[str, Any]:
-    task = get_task(arguments.task)
+    task = chosen_task(arguments)
     if (results := stored_results(arguments)) is not None:
         return results
     settings = training_arguments(
@@ -159,7 +166,7 @@ def _run_seed(arguments: FinetuneArguments) -> dict[str, Any]:
         load_best_model_at_end=True,
         metric_for_best_model=task.metric,
         greater_is_better=True,
-        label_names=["labels"],
+        label_names=list(task.label_names),
     )
     files = data_files(arguments, task)
     limits = {
@@ -167,11 +174,11 @@ def _run_seed(arguments: FinetuneArguments) -> dict[str, Any]:
         "dev": arguments.max_eval_examples,
         "test": arguments.max_eval_examples,
     }
-    sentences = {split: task.read(path)[: limits[split]] for split, path in files.items()}
+    examples = {split: task.read(path)[: limits[split]] for split, path in files.items()}
     set_seed(arguments.seed)
-    model = build_model(arguments, task)
+    model = build_model(arguments, task, examples["train"])
     renderer = load_renderer(arguments)
-    datasets = {split: TaggingDataset(task, part, renderer, model.config.label2id) for split, part in sentences.items()}
+    datasets = {split: task.dataset(part, renderer, model.config) for split, part in examples.items()}
     with settings.main_process_first(desc="preparing the output folder"):
         resume = prepare_output_dir(arguments)
     output_dir = Path(arguments.output_dir)
@@ -186,13 +193,15 @@ def _run_seed(arguments: FinetuneArguments) -> dict[str, Any]:
         args=settings,
         train_dataset=datasets["train"],
         eval_dataset=datasets["dev"],
-        data_collator=TaggingCollator(),
-        compute_metrics=scorer(datasets["dev"]),
-        preprocess_logits_for_metrics=best_labels,
+        data_collator=task.collator(),
+        compute_metrics=scorer(task, datasets["dev"]),
+        preprocess_logits_for_metrics=reducer(task),
         callbacks=callbacks,
     )
     train_or_resume(trainer, resume)
-    results = collect_results(trainer, task, sentences, datasets)
+    results = collect_results(trainer, task, examples, datasets)
+    if arguments.expected_score is not None:
+        results["expected_score"] = arguments.expected_score
     if settings.process_index == 0:
         with no_progress_bars():
             model.save_pretrained(output_dir)
@@ -202,13 +211,13 @@ def _run_seed(arguments: FinetuneArguments) -> dict[str, Any]:
                 write_json(output_dir / f"{prefix}_results.json", part)
         write_json(output_dir / RESULTS, results)
         if arguments.save_predictions:
-            write_predictions(output_dir, task, model, renderer, sentences, arguments.eval_batch_size)
-        _print_summary(arguments, files, results)
+            write_predictions(output_dir, task, model, renderer, examples, arguments.eval_batch_size)
+        _print_summary(arguments, task, files, results)
     return results
 
 
-def build_model(arguments: FinetuneArguments, task: TaggingTask) -> PixelForTokenClassification:
-    """The model that training starts with. Tags keep the numbers that they have in a model for the same tags.
+def build_model(arguments: FinetuneArguments, task: Task, examples: Sequence[Any]) -> PixelPreTrainedModel:
+    """The model that training starts with. Labels keep the numbers that they have in a model for the same labels.
 
     Raises:
         UserError: no model is given, it cannot be loaded, or it is too short for the sequences.
@@ -222,59 +231,69 @@ def build_model(arguments: FinetuneArguments, task: TaggingTask) -> PixelForToke
     else:
         config = load_config(arguments.model)
     check_length(config, arguments.max_seq_length)
-    labels: Sequence[str] = task.labels
-    if config.id2label and set(config.id2label.values()) == set(labels):
-        labels = [config.id2label[index] for index in range(len(labels))]
     settings: dict[str, Any] = {
-        **dropout_settings(arguments),
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: index for index, label in enumerate(labels)},
-    }
+        **dropout_settings(arguments), **task.settings, "task_options": changed_options(task.options)
+    }  # fmt: skip
+    if labels := task.choose_labels(examples, config):
+        settings["id2label"] = dict(enumerate(labels))
+        settings["label2id"] = {label: index for index, label in enumerate(labels)}
+    if arguments.pooling_mode is not None:
+        settings["pooling_mode"] = arguments.pooling_mode
     if arguments.model is None or arguments.from_scratch:
         for name, value in settings.items():
             setattr(config, name, value)
-        return PixelForTokenClassification(config)
-    return load_model(PixelForTokenClassification, arguments.model, **settings)
+        return task.model_class(config)
+    return load_model(task.model_class, arguments.model, **settings)
 
 
-def best_labels(logits: Any, labels: torch.Tensor) -> torch.Tensor:
-    """Index of the best label at each patch, so that the Trainer need not keep all logits."""
-    scores: torch.Tensor = logits[0] if isinstance(logits, tuple) else logits
-    return scores.argmax(-1)
+def changed_options(options: TaskOptions) -> dict[str, Any]:
+    """The options that are not the defaults and make sense on another machine, as a model remembers them."""
+    defaults = TaskOptions()
+    return {
+        field.name: list(value) if isinstance(value, tuple) else value
+        for field in dataclasses.fields(options)
+        for value in [getattr(options, field.name)]
+        if value != getattr(defaults, field.name) and field.name != "labels_file"
+    }
 
 
-def scorer(dataset: TaggingDataset) -> Callable[[EvalPrediction], dict[str, float]]:
+def reducer(task: Task) -> Callable[[Any, Any], torch.Tensor]:
+    """What is kept of the logits, so that the Trainer need not keep all."""
+
+    def reduce(logits: Any, labels: Any) -> torch.Tensor:
+        outputs = logits if isinstance(logits, tuple) else (logits,)
+        return task.reduce(outputs, labels if isinstance(labels, tuple) else (labels,))
+
+    return reduce
+
+
+def scorer(task: Task, dataset: TaskDataset) -> Callable[[EvalPrediction], dict[str, float]]:
     """Scores of predictions on a data set, as the Trainer wants them."""
-    return lambda p: tagging_scores(p.predictions, p.label_ids, dataset.num_words)
+    return lambda p: task.score(dataset, list(p.predictions))
 
 
 def collect_results(
     trainer: PixelTrainer,
-    task: TaggingTask,
-    sentences: dict[Split, list[Sentence]],
-    datasets: dict[Split, TaggingDataset],
+    task: Task,
+    examples: Mapping[Split, Sequence[Any]],
+    datasets: Mapping[Split, TaskDataset],
 ) -> dict[str, Any]:
     """Scores of the model and of the baseline on validation and test data, and figures of the run."""
     history = list(trainer.state.log_history)
     results: dict[str, Any] = {}
-    baseline = MostFrequentTag((s.forms, task.read_tags(s)) for s in sentences["train"])
-    for split, prefix in (("dev", "eval"), ("test", "test")):
+    for split, prefix in SCORED.items():
         if split not in datasets:
             continue
-        trainer.compute_metrics = scorer(datasets[split])
-        metrics = trainer.predict(datasets[split], metric_key_prefix=prefix).metrics or {}
+        dataset = datasets[split]
+        trainer.compute_metrics = scorer(task, dataset)
+        metrics = trainer.predict(dataset, metric_key_prefix=prefix).metrics or {}
         speed = ("_runtime", "_per_second", "_preparation_time")
         results.update({key: value for key, value in metrics.items() if not key.endswith(speed)})
-        gold = [task.read_tags(sentence) for sentence in sentences[split]]
-        results[f"{prefix}_baseline_accuracy"] = accuracy([baseline(s.forms) for s in sentences[split]], gold)
-        results[f"{prefix}_sentences"] = len(gold)
-        results[f"{prefix}_words"] = datasets[split].num_words
-    train = datasets["train"]
-    labelled = sum(int((train[i].labels >= 0).sum()) for i in range(len(train)))
+        baseline = task.baseline(examples["train"], examples[split])
+        results.update({f"{prefix}_baseline_{name}": value for name, value in baseline.items()})
+        results.update({f"{prefix}_{name}": value for name, value in dataset.figures().items() if name != "coverage"})
     return results | {
-        "train_sentences": len(train),
-        "train_words": train.num_words,
-        "train_coverage": labelled / train.num_words,
+        **{f"train_{name}": value for name, value in datasets["train"].figures().items()},
         "train_loss": last_value(history, "loss"),
         "train_steps": trainer.state.global_step,
         "train_best_step": trainer.state.best_global_step,
@@ -287,45 +306,62 @@ def collect_results(
 
 def write_predictions(
     output_dir: Path,
-    task: TaggingTask,
-    model: PixelForTokenClassification,
+    task: Task,
+    model: PixelPreTrainedModel,
     renderer: TextRenderer,
-    sentences: dict[Split, list[Sentence]],
+    examples: Mapping[Split, Sequence[Any]],
     batch_size: int,
 ) -> None:
-    """Write the validation and test data as the model tags them, every word of them."""
-    for split, prefix in (("dev", "eval"), ("test", "test")):
-        if split in sentences:
-            tags = tag(model, renderer, [sentence.forms for sentence in sentences[split]], batch_size)
-            with (output_dir / f"{prefix}_predictions.conllu").open("w", encoding="utf-8", newline="") as file:
-                file.writelines(task.write_tags(s, t) for s, t in zip(sentences[split], tags, strict=True))
+    """Write the predictions for validation and test data, in the format of the task."""
+    for split, prefix in SCORED.items():
+        if split in examples:
+            predictions = task.predict(model, renderer, examples[split], batch_size)
+            path = output_dir / f"{prefix}_predictions{task.output_suffix}"
+            path.write_bytes(task.write(examples[split], predictions).encode())
 
 
-def _print_summary(arguments: FinetuneArguments, files: dict[Split, Path], results: dict[str, Any]) -> None:
+def _print_summary(
+    arguments: FinetuneArguments, task: Task, files: Mapping[Split, Path], results: Mapping[str, Any]
+) -> None:
     if arguments.from_scratch:
         start = "random weights" + (f" in the shape of {arguments.model}" if arguments.model else "")
     else:
         start = str(arguments.model)
+    counted = [
+        f"{results[f'train_{name}']} {name}"
+        for name in ("sentences", "words", "examples", "questions", "windows")
+        if f"train_{name}" in results
+    ]
     rows = [
         ("model", f"{format_count(results['num_parameters'])} parameters, from {start}"),
-        ("data", f"{files['train'].parent}: {results['train_sentences']} sentences, {results['train_words']} words"),
+        ("data", f"{files['train'].parent}: {', '.join(counted)}"),
         (
             "training",
-            f"{results['train_steps']} steps of {arguments.batch_size} sentences, best at step "
+            f"{results['train_steps']} steps of {arguments.batch_size}, best at step "
             f"{results['train_best_step']}, seed {arguments.seed}, learning rate {arguments.learning_rate:.3g}, "
             f"{format_seconds(results['train_seconds'])}",
         ),
     ]
     for prefix, name in (("eval", "validation"), ("test", "test")):
-        if f"{prefix}_accuracy" in results:
-            rows.append(
-                (
-                    name,
-                    f"accuracy {100 * results[f'{prefix}_accuracy']:.2f} (most frequent tag: "
-                    f"{100 * results[f'{prefix}_baseline_accuracy']:.2f}); {100 * results[f'{prefix}_coverage']:.2f} % of "
-                    f"the words fit, accuracy over all words {100 * results[f'{prefix}_accuracy_all_words']:.2f}",
-                )
-            )
+        if f"{prefix}_{task.metric}" in results:
+            rows.append((name, describe_scores(task, results, f"{prefix}_")))
+    if arguments.expected_score is not None:
+        rows.append(("published", f"{arguments.expected_score}"))
     rows.append(("written to", f"{arguments.output_dir}: model, renderer, {RESULTS}, checkpoints"))
-    rows.append(("next", f"pixel-lm predict pos FILE.conllu --model {arguments.output_dir}"))
+    rows.append(("next", f"pixel-lm predict {task.name} FILE --model {arguments.output_dir}"))
     print_summary("Fine-tuning is finished.", rows)
+
+
+def describe_scores(task: Task, results: Mapping[str, Any], prefix: str = "") -> str:
+    """The scores of a data set in a line, in percent, with what the baseline reaches and what did not fit."""
+    parts = []
+    for name in dict.fromkeys((task.metric, *task.shown_metrics)):
+        part = f"{name.replace('_', ' ')} {100 * results[prefix + name]:.2f}"
+        if f"{prefix}baseline_{name}" in results:
+            part += f" ({task.baseline_name}: {100 * results[f'{prefix}baseline_{name}']:.2f})"
+        parts.append(part)
+    unit = next((u for u in ("words", "examples", "questions") if f"{prefix}{u}" in results), "data")
+    parts.append(f"{100 * results[prefix + 'coverage']:.2f} % of the {unit} fit")
+    if f"{prefix}{task.metric}_all_words" in results:
+        parts.append(f"{task.metric} over all words {100 * results[f'{prefix}{task.metric}_all_words']:.2f}")
+    return "; ".join(parts)

@@ -11,10 +11,10 @@ import torch
 from transformers import PreTrainedModel
 
 from pixel_lm.errors import UserError
-from pixel_lm.models import MODEL_OF_TASK, PixelConfig, PixelForTokenClassification, PixelPreTrainedModel
+from pixel_lm.models import MODEL_OF_TASK, PixelConfig, PixelPreTrainedModel
 from pixel_lm.models.checkpoints import stored_shapes, task_of
 from pixel_lm.rendering import TextRenderer
-from pixel_lm.tasks.tagging import TaggingTask
+from pixel_lm.tasks.task import Task, TaskOptions, options_from
 from pixel_lm.training.arguments import EncoderArguments, JobArguments
 from pixel_lm.training.reporting import no_progress_bars
 
@@ -131,33 +131,39 @@ def dropout_settings(arguments: JobArguments) -> dict[str, Any]:
     return {"hidden_dropout_prob": arguments.dropout, "attention_probs_dropout_prob": arguments.dropout}
 
 
-def load_tagger(
-    task: TaggingTask, model: str, renderer: str | None = None, max_seq_length: int | None = None, cpu: bool = False
-) -> tuple[PixelForTokenClassification, TextRenderer]:
-    """A fine-tuned tagger, ready for use on the GPU if there is one, and its renderer.
+def stored_options(config: PixelConfig) -> TaskOptions:
+    """The options of the task that a model was fine-tuned with."""
+    return options_from(getattr(config, "task_options", None) or {})
+
+
+def load_for_task(
+    task: Task,
+    model: str,
+    renderer: str | None = None,
+    max_seq_length: int | None = None,
+    cpu: bool = False,
+) -> tuple[PixelPreTrainedModel, TextRenderer]:
+    """A fine-tuned model, ready for use on the GPU if there is one, and its renderer.
 
     Args:
         task: what it must have been trained for.
         model: folder or hub name.
         renderer: folder or hub name of another renderer.
-        max_seq_length: patches per sentence, if not those that the renderer was saved with.
+        max_seq_length: patches per strip, if not those that the renderer was saved with.
         cpu: stay on the CPU.
 
     Raises:
         UserError: one of them cannot be loaded, or the model is for another task.
     """
     config = load_config(model)
-    labels = set(config.id2label.values())
-    if labels != set(task.labels):
-        raise UserError(f"{model} is no model for {task.name}: its labels are {_shortened(sorted(labels))}")
+    task.check_model(config, model)
+    shapes = stored_shapes(model)
+    if shapes is not None and MODEL_OF_TASK[task_of(shapes)] is not task.model_class:
+        raise UserError(f"{model} is no model for {task.name}: it was trained for {task_of(shapes)}")
     settings: dict[str, Any] = {} if max_seq_length is None else {"max_seq_length": max_seq_length}
     text_renderer = TextRenderer.from_pretrained(renderer_folder(renderer or model), **settings)
     check_length(config, text_renderer.max_seq_length)
-    tagger = load_model(PixelForTokenClassification, model).eval()
+    loaded = load_model(task.model_class, model).eval()
     if torch.cuda.is_available() and not cpu:
-        tagger = tagger.to("cuda")
-    return tagger, text_renderer
-
-
-def _shortened(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" … ({len(names)})" if len(names) > 5 else "")
+        loaded = loaded.to("cuda")
+    return loaded, text_renderer

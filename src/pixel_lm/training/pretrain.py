@@ -23,7 +23,7 @@ from pixel_lm.data.corpora import Corpus
 from pixel_lm.data.mixtures import JoinedStrips, MixedStrips
 from pixel_lm.data.prerendered import PREFIX, PrerenderedCorpus, build_prerendered
 from pixel_lm.data.span_masks import SpanMasker
-from pixel_lm.data.strips import ShuffledStrips, Strips, build_strips
+from pixel_lm.data.strips import ScheduledStrips, ShuffledStrips, Strips, build_strips
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelForPreTraining
 from pixel_lm.models.flops import pretraining_flops
@@ -44,7 +44,7 @@ from pixel_lm.training.trainer import LOG_HISTORY, PixelTrainer, set_seed, train
 
 logger = logging.getLogger(__name__)
 
-MakeCallback = Callable[[PixelForPreTraining, TextRenderer, Strips], TrainerCallback]
+MakeCallback = Callable[[PixelForPreTraining, TextRenderer, ScheduledStrips], TrainerCallback]
 
 
 def peak_learning_rate(arguments: PretrainArguments) -> float:

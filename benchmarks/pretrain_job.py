@@ -156,7 +156,7 @@ def run_piece(args: argparse.Namespace, recipe: str, way: str, limit: float) -> 
 def table(results: dict[str, dict[str, Any]]) -> str:
     """What is known, for people."""
     lines = [
-        f"{'recipe':20} {'way':13} {'batch':>6} {'seq/s':>9} {'of peak':>8} {'data wait':>9} {'memory GB':>9} {'GPU-hours':>9}"
+        f"{'recipe':20} {'way':13} {'batch':>6} {'seq/s':>9} {'of peak':>8} {'data wait':>9} {'memory GB':>9} {'hours':>9}"
     ]
     for name, row in results.items():
         recipe, way = name.split("/")
@@ -206,7 +206,7 @@ def main() -> int:
         args.num_workers = max((os.cpu_count() or 1) - 2, 0) if args.device == "cuda" else 0
     text = args.text or write_text(args.out)
     if args.piece:
-        print(json.dumps(measure(args, *args.piece, text)))
+        print(json.dumps(measure(args, *args.piece, text=text)))
         return 0
     file = args.out / "results.json"
     results: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

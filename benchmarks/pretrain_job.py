@@ -16,7 +16,7 @@ It is short, so that after the first pass the renderer knows all its words, as i
     fp32             single precision
 
 `share of peak`: operations counted from the sizes (`pixel_lm.models.flops`) of what the GPU's maker states for 16 bits. `data wait`: share of
-the time in which training waited for its next batch; as soon as it is more than nothing, rendering is the bottleneck. `GPU-hours`:
+the time in which training waited for its next batch; as soon as it is more than nothing, rendering is the bottleneck. `hours`:
 derived, for all updates of the recipe at this speed.
 """
 
@@ -206,7 +206,8 @@ def main() -> int:
         args.num_workers = max((os.cpu_count() or 1) - 2, 0) if args.device == "cuda" else 0
     text = args.text or write_text(args.out)
     if args.piece:
-        print(json.dumps(measure(args, *args.piece, text=text)))
+        recipe, way = args.piece
+        print(json.dumps(measure(args, recipe, way, text)))
         return 0
     file = args.out / "results.json"
     results: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

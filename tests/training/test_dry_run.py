@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from pixel_lm.models import PixelConfig, PixelForPreTraining
 from pixel_lm.models.flops import pretraining_flops
 from pixel_lm.training.arguments import PretrainArguments
-from pixel_lm.training.dry_run import dry_run
+from pixel_lm.training.dry_run import dry_run, probe
 from pixel_lm.training.throughput import Throughput
 
 
@@ -34,20 +35,38 @@ def test_base_size_costs_less_than_computing_all() -> None:
     assert 0.9 * 318e9 < pretraining_flops(PixelConfig(), 529) < 318e9
 
 
-def test_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], precision: Literal["fp32", "fp16"]
+) -> None:
     (tmp_path / "text.txt").write_text("some text\n", encoding="utf-8")
     arguments = PretrainArguments(
         text=(str(tmp_path / "text.txt"),), output_dir=str(tmp_path / "run"), steps=100, batch_size=8, max_seq_length=20,
         hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, decoder_hidden_size=16,
         decoder_num_hidden_layers=1, decoder_num_attention_heads=2, decoder_intermediate_size=32, base_learning_rate=0.1,
-        cpu=True,
+        cpu=True, precision=precision,
     )  # fmt: skip
     figures = dry_run(arguments)
     shown = capsys.readouterr().out
     assert figures["seconds"] == pytest.approx(800 / figures["sequences_per_second"])
     assert figures["state_bytes"] == 16 * figures["parameters"]
     assert "100 steps of 8 strips of 20 patches" in shown and "about" in shown
+    assert ("timed in fp32" in shown) == (precision == "fp16"), (
+        "float16 on a CPU takes minutes for a step of a large model"
+    )
     assert not (tmp_path / "run").exists()
+
+
+def test_large_models_are_not_tried_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pixel_lm.training.dry_run.PATIENCE", 0.0)
+    config = PixelConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, image_size=[16, 16 * 20],
+        decoder_hidden_size=16, decoder_num_hidden_layers=1, decoder_num_attention_heads=2, decoder_intermediate_size=32,
+    )  # fmt: skip
+    model, seen = PixelForPreTraining(config), []
+    model.register_forward_hook(lambda module, inputs, outputs: seen.append(len(inputs[0])))
+    speed, _ = probe(model, PretrainArguments(max_seq_length=20), torch.device("cpu"), rows=8)
+    assert seen == [1] and speed > 0
 
 
 def test_throughput_says_how_long_training_waited(monkeypatch: pytest.MonkeyPatch) -> None:

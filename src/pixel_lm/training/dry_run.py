@@ -18,6 +18,8 @@ __all__ = ["dry_run"]
 
 PROBE = 2116
 """Patches in each of the steps that are timed: four strips of 529."""
+PATIENCE = 3.0
+"""Seconds that the first strip may take; after more, no further ones are tried."""
 
 
 def dry_run(arguments: PretrainArguments) -> dict[str, float]:
@@ -48,6 +50,8 @@ def dry_run(arguments: PretrainArguments) -> dict[str, float]:
     seconds = arguments.steps * arguments.batch_size / speed
     bfloat = {"fp32": "32 bits", "bf16": "bfloat16", "fp16": "float16"}[arguments.precision]
     peak = peak_flops() if device.type == "cuda" else None
+    if (timed := timed_precision(arguments, device)) != arguments.precision:
+        bfloat += f" (timed in {timed}: this machine has no GPU)"
     share = f", {speed * pretraining_flops(config, length) / peak:.0%} of this GPU's peak" if peak else ""
     print_summary(
         "This would be trained (nothing was):",
@@ -88,6 +92,11 @@ def dry_run(arguments: PretrainArguments) -> dict[str, float]:
     }
 
 
+def timed_precision(arguments: PretrainArguments, device: torch.device) -> str:
+    """The precision that can be tried here: on a CPU float16 takes minutes for what takes seconds in 32 bits."""
+    return "fp32" if arguments.precision == "fp16" and device.type == "cpu" else arguments.precision
+
+
 def probe(
     model: PixelForPreTraining, arguments: PretrainArguments, device: torch.device, rows: int
 ) -> tuple[float, int]:
@@ -95,21 +104,25 @@ def probe(
     pixels = torch.randint(0, 256, (rows, arguments.max_seq_length, model.config.patch_size**2), dtype=torch.uint8)
     model.to(device).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6)
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(arguments.precision)
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(timed_precision(arguments, device))
 
-    def step() -> None:
+    def step(rows: int) -> None:
         with torch.autocast(device.type, dtype, enabled=dtype is not None):
-            loss = model(pixels.to(device)).loss
+            loss = model(pixels[:rows].to(device)).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         if device.type == "cuda":
             torch.cuda.synchronize()
 
-    step()
+    began = time.perf_counter()
+    step(1)
+    if (seconds := time.perf_counter() - began) > PATIENCE:
+        return 1 / seconds, 0  # a large model on a CPU; its first step is not much slower than the next ones
+    step(rows)
     began, steps = time.perf_counter(), 0
     while steps < 2 or (time.perf_counter() - began < 2 and steps < 50):
-        step()
+        step(rows)
         steps += 1
     seconds = (time.perf_counter() - began) / steps
     return rows / seconds, torch.cuda.max_memory_allocated() if device.type == "cuda" else 0

@@ -176,12 +176,36 @@ def test_learns_evaluates_predicts_and_reloads(
         assert output.read_text().startswith("index\tprediction\n0\t")
 
 
-def sample(task: str, glue_task: str | None, folder: Path) -> Path:
+def xnli(folder: Path) -> Path:
+    """The layout of translate-train-all, two languages."""
+    folder.mkdir()
+    rows = [("A man sleeps.", "He does not.", "contradiction"), ("A man sleeps.", "He rests.", "entailment")] * 2
+    for language in ("en", "fr"):
+        lines = ["premise\thypo\tlabel", *("\t".join((p, h, c.replace("ion", "ory"))) for p, h, c in rows)]
+        (folder / f"multinli.train.{language}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for split in ("dev", "test"):
+        lines = ["language\tgold_label\tsentence1\tsentence2"]
+        lines += [f"{language}\t{c}\t{p}\t{h}" for language in ("en", "fr") for p, h, c in rows]
+        (folder / f"xnli.{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_xnli_has_a_score_for_each_language(tmp_path: Path, tiny_encoder: dict[str, Any]) -> None:
+    values = {"language": "all", "steps": 2, "eval_steps": 2, "max_seq_length": 24}
+    results = run_finetuning(settings(tiny_encoder, "nli", xnli(tmp_path / "data"), tmp_path / "run", **values))
+    assert results["train_examples"] == 8
+    each = [results[f"test_accuracy_{language}"] for language in ("en", "fr")]
+    assert results["test_accuracy"] == pytest.approx(sum(each) / 2)
+
+
+def sample(task: str, glue_task: str | None, language: str | None, folder: Path) -> Path:
     if task == "glue":
         assert glue_task is not None
         return glue(glue_task, folder)
     if task == "pos":
         return write_splits(folder, *DATA["parsing"])
+    if task == "nli" and language == "all":
+        return xnli(folder)
     return write_splits(folder, *DATA[task])
 
 
@@ -191,7 +215,7 @@ RECIPES = [(task, name) for task in TASKS for name in recipe_names(f"finetune/{t
 @pytest.mark.parametrize(("task", "recipe"), RECIPES)
 def test_each_recipe_trains(tmp_path: Path, task: str, recipe: str, tiny_encoder: dict[str, Any]) -> None:
     values = read_recipe(find_recipe(recipe, f"finetune/{task}"), FinetuneArguments)
-    data = sample(task, values.get("glue_task"), tmp_path / "data")
+    data = sample(task, values.get("glue_task"), values.get("language"), tmp_path / "data")
     small: dict[str, Any] = {
         "model": None,
         "steps": 3,

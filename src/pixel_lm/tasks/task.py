@@ -38,7 +38,7 @@ class TaskOptions:
     """Entities, classification: file with one label per line, in the order in which the model numbers them."""
     glue_task: str | None = None
     language: str | None = None
-    """XNLI: of files with several languages, the one that is wanted."""
+    """XNLI: of files with several languages, the one that is wanted, or `all`."""
     text_columns: tuple[str, ...] = ("text",)
     label_column: str = "label"
     regression: bool = False

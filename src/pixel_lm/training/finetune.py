@@ -94,7 +94,7 @@ def data_files(arguments: FinetuneArguments, task: Task) -> dict[Split, Path]:
                     raise
         elif split != "test":
             raise UserError(f"no {split} data: give --data FOLDER or --{setting.replace('_', '-')} FILE")
-        if split in files and not files[split].is_file():
+        if split in files and not files[split].exists():
             raise UserError(f"{files[split]}: no such file")
     return files
 

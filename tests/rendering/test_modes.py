@@ -76,6 +76,25 @@ def test_windows_show_the_whole_second_text(first: str, second: str, length: int
     assert shown == set(range(len(second))) or length < 20
 
 
+@given(first=TEXT, second=TEXT, times=st.integers(1, 12), length=st.integers(30, 600))
+def test_a_pair_shows_all_that_fits(first: str, second: str, times: int, length: int) -> None:
+    first, second = first * times, second * times  # also stretches of hundreds of characters without a space
+    full = renderer(9000)((first, second), return_offset_mapping=True)
+    for number, text in enumerate((first, second)):
+        assert max((end for _, end in spans_of(full, number)), default=0) == len(text)
+    cut = renderer(length)((first, second))
+    if len(full) <= length:
+        assert np.array_equal(cut.patches, full.patches)
+    else:  # but for a cluster that is wider than what is left
+        assert length - len(cut) <= 8
+
+
+def test_thai_without_spaces_is_not_cut_in_pairs() -> None:
+    thai = "ภาษาไทยเขียนติดกันโดยไม่มีช่องว่าง" * 4 + " " + "และต่อไป"
+    pair = renderer(400)((thai, thai))
+    assert len(pair) == 2 * renderer(400).num_patches(thai)
+
+
 def test_a_truncated_first_text_frees_its_room() -> None:
     long = "a question that is much too long for what was asked for"
     full = renderer(60)((long, "passage"), text_a_max_length=5)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixel_lm.cli import render as command
@@ -76,6 +76,7 @@ def test_windows_show_the_whole_second_text(first: str, second: str, length: int
     assert shown == set(range(len(second))) or length < 20
 
 
+@settings(max_examples=30)
 @given(first=TEXT, second=TEXT, times=st.integers(1, 12), length=st.integers(30, 600))
 def test_a_pair_shows_all_that_fits(first: str, second: str, times: int, length: int) -> None:
     first, second = first * times, second * times  # also stretches of hundreds of characters without a space

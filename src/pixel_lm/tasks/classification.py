@@ -52,14 +52,14 @@ def render_texts(renderer: TextRenderer, texts: Sequence[str]) -> tuple[Renderin
     Of two texts that do not fit together each gets at least half of the strip, if it needs that much.
     """
     room = renderer.max_seq_length
+    needed = [renderer.num_patches(text) for text in texts]  # each with a separator
+    if sum(needed) <= room:
+        return renderer(texts[0] if len(texts) == 1 else (texts[0], texts[1])), True
     if len(texts) == 1:
         rendering = renderer(texts[0], return_offset_mapping=True)
         return rendering, _shows_all(rendering, texts[0], 0)
     first, second = texts
-    needed = [len(renderer(text)) for text in texts]  # at most `room`, each with a separator
-    limit = None
-    if sum(needed) >= room:
-        limit = max(1, room // 2 - 2, room - needed[1] - 2)
+    limit = max(1, room // 2 - 2, room - needed[1] - 2)
     rendering = renderer((first, second), return_offset_mapping=True, text_a_max_length=limit)
     return rendering, _shows_all(rendering, first, 0) and _shows_all(rendering, second, 1)
 
@@ -103,6 +103,11 @@ class ClassificationDataset(TaskDataset):
         self.lengths: list[int] = []
         self.whole = 0
         for index in range(len(self.examples)):
+            if self._cache.is_full:  # the rest is drawn by the processes that load data
+                needed = sum(map(renderer.num_patches, self._texts(index)))
+                self.lengths.append(min(needed, renderer.max_seq_length))
+                self.whole += needed <= renderer.max_seq_length
+                continue
             strip, whole = self._render(index)
             self.lengths.append(len(strip.patches))
             self.whole += whole
@@ -119,8 +124,11 @@ class ClassificationDataset(TaskDataset):
         """Examples, and the part of them that fits whole."""
         return {"examples": len(self), "coverage": self.whole / len(self) if len(self) else 0.0}
 
+    def _texts(self, index: int) -> list[str]:
+        return [self.prepare(text) for text in self.examples[index].texts]
+
     def _render(self, index: int) -> tuple[LabelledStrip, bool]:
-        rendering, whole = render_texts(self.renderer, [self.prepare(text) for text in self.examples[index].texts])
+        rendering, whole = render_texts(self.renderer, self._texts(index))
         return LabelledStrip(np.ascontiguousarray(rendering.patches), self.labels[index].item()), whole
 
 

@@ -202,6 +202,11 @@ class Cache:
         if self.size <= self.limit:
             self.items[index] = item
 
+    @property
+    def is_full(self) -> bool:
+        """Whether what comes now is not kept."""
+        return self.size > self.limit
+
     def __getitem__(self, index: int) -> Any:
         return self.items[index] if index in self.items else self.render(index)
 

@@ -148,6 +148,18 @@ def test_learns_evaluates_predicts_and_reloads(
     assert main(["evaluate", task, str(data), *model, "--json", str(tmp_path / "scores.json")]) == 0
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores[metric] == pytest.approx(results[f"test_{metric}"], abs=1e-6)
+    report = tmp_path / "report"
+    assert main(["evaluate", task, str(data), *model, "--report", str(report)]) == 0
+    written = json.loads((report / "report.json").read_text())
+    assert (
+        written["scores"] == scores and len((report / "errors.tsv").read_text().splitlines()) == written["errors"] + 1
+    )
+    assert (report / "confusion.png").exists() == (task != "qa")
+    if task == "parsing":
+        assert 1 - written["errors"] / written["words"] == pytest.approx(scores["las"])
+        assert read_conllu(report / "errors.conllu") if written["errors"] else True
+    elif task in ("classification", "nli"):
+        assert 1 - written["errors"] / written["examples"] == pytest.approx(scores["accuracy"])
     capsys.readouterr()
     output = tmp_path / "predictions"
     assert main(["predict", task, str(test_file), *model, "--output", str(output)]) == 0
@@ -165,7 +177,11 @@ def test_learns_evaluates_predicts_and_reloads(
         ]
         right = [g.head == f.head and g.deprel == f.deprel for g, f in pairs_of_words]
         assert sum(right) / len(right) == pytest.approx(results["test_las"])
-        assert main(["evaluate", task, str(data), *model, "--decoding", "tree"]) == 0
+        trees, found = tmp_path / "trees.conllu", tmp_path / "trees.json"
+        assert main(["evaluate", task, str(data), *model, "--decoding", "tree", "--json", str(found)]) == 0
+        assert main(["predict", task, str(test_file), *model, "--decoding", "tree", "-o", str(trees)]) == 0
+        assert main(["score", str(test_file), str(trees), "--json", str(tmp_path / "conll18.json")]) == 0
+        assert json.loads((tmp_path / "conll18.json").read_text())["las"] == json.loads(found.read_text())["las"]
     elif task == "qa":
         assert len(json.loads(output.read_text())) == 12
         best = tmp_path / "best.json"

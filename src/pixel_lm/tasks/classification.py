@@ -24,6 +24,7 @@ from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelForSequenceClassification
 from pixel_lm.rendering import Rendering, TextRenderer
 from pixel_lm.tasks.metrics.classification import label_accuracy, pearson, spearman
+from pixel_lm.tasks.reports import ErrorReport, classification_report, regression_report
 from pixel_lm.tasks.task import CACHE_BYTES, Cache, Task, TaskDataset, run_model
 
 _SPLIT_NAMES = {"train": ("train",), "dev": ("dev", "valid", "validation"), "test": ("test",)}
@@ -291,6 +292,15 @@ class ClassificationTask(Task):
         for index, value in enumerate(predictions):
             lines.append(f"{index}\t{value:.3f}" if isinstance(value, float) else f"{index}\t{value}")
         return "\n".join(lines) + "\n"
+
+    def report(self, examples: Sequence[ClassificationExample], predictions: Sequence[str | float]) -> ErrorReport:
+        """Each label, or numbers by size, and the texts with a wrong one."""
+        texts, lines = [example.texts for example in examples], [example.line for example in examples]
+        if self.regression:
+            gold = [float(example.label or 0) for example in examples]
+            return regression_report(texts, gold, [float(value) for value in predictions], lines)
+        labels = [str(example.label) for example in examples]
+        return classification_report(texts, labels, [str(value) for value in predictions], lines)
 
 
 TASK = ClassificationTask()

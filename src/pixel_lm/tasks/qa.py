@@ -25,6 +25,7 @@ from pixel_lm.models import PixelConfig, PixelForQuestionAnswering
 from pixel_lm.rendering import Rendering, TextRenderer
 from pixel_lm.tasks.answers import AnswerOptions, Prediction, Window, context_spans, predict_answer
 from pixel_lm.tasks.metrics.questions import get_rule, score_answer, squad2_scores, squad_scores, tydiqa_scores
+from pixel_lm.tasks.reports import ErrorReport, ScoredAnswer, questions_report
 from pixel_lm.tasks.task import CACHE_BYTES, Cache, Task, TaskDataset, run_model
 
 NO_ANSWER = -1
@@ -241,6 +242,16 @@ class QaTask(Task):
     def write_n_best(self, examples: Sequence[Question], predictions: Sequence[Prediction]) -> str:
         """JSON: the candidates by the id of the question, best first, with places, logits and probabilities."""
         return _json({q.id: [asdict(c) for c in p.candidates] for q, p in zip(examples, predictions, strict=True)})
+
+    def report(self, examples: Sequence[Question], predictions: Sequence[Prediction]) -> ErrorReport:
+        """Exact match and F1 by kinds of questions, and the questions with an answer that is not exact."""
+        rule, scored = get_rule(self.options.answer_rule), []
+        for question, prediction in zip(examples, predictions, strict=True):
+            answers = tuple(answer.text for answer in question.answers or ())
+            score = score_answer(prediction.text, answers or ("",), rule)
+            f1 = score.f1 if answers else score.exact_match
+            scored.append(ScoredAnswer(question.id, question.question, answers, prediction.text, score.exact_match, f1))
+        return questions_report(scored)
 
 
 def _json(value: Any) -> str:

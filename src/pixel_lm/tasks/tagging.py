@@ -13,6 +13,7 @@ from pixel_lm.data.collators import IGNORED_LABEL, Padding, TaggingCollator, Tag
 from pixel_lm.models import PixelConfig, PixelForTokenClassification
 from pixel_lm.tasks.baselines import MostFrequentTag
 from pixel_lm.tasks.metrics import accuracy, tagging_scores
+from pixel_lm.tasks.reports import ErrorReport, tagging_report
 from pixel_lm.tasks.task import CACHE_BYTES, Cache, Task, TaskDataset, batches
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ class TaggingTask(Task):
     def write(self, examples: Sequence[Any], predictions: Sequence[Any]) -> str:
         """The file that was read, with other tags."""
         return "".join(self.write_tags(s, tags) for s, tags in zip(examples, predictions, strict=True))
+
+    def report(self, examples: Sequence[Any], predictions: Sequence[Sequence[str]]) -> ErrorReport:
+        """Each tag, and the words with a wrong one."""
+        return tagging_report([s.forms for s in examples], [self.read_tags(s) for s in examples], predictions)
 
 
 def label_words(rendering: Rendering, label_ids: Sequence[int]) -> np.ndarray:

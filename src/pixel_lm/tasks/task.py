@@ -21,6 +21,7 @@ from pixel_lm.data.conllu import Split
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelPreTrainedModel
 from pixel_lm.rendering import TextRenderer
+from pixel_lm.tasks.reports import ErrorReport
 
 E = TypeVar("E")
 
@@ -185,6 +186,12 @@ class Task(ABC):
     def write_n_best(self, examples: Sequence[Any], predictions: Sequence[Any]) -> str:
         """The contents of a file with several predictions per example. UserError where there is only one."""
         raise UserError(f"--n-best-output: {self.name} has one prediction per example; leave the option out")
+
+    def report(self, examples: Sequence[Any], predictions: Sequence[Any]) -> ErrorReport:
+        """What is wrong in predictions for annotated examples. UserError where a task does not say how to compare them."""
+        raise UserError(
+            f"--report: the task {self.name} has no method `report`, which compares examples and predictions"
+        )
 
 
 class Cache:

@@ -96,6 +96,13 @@ def test_thai_without_spaces_is_not_cut_in_pairs() -> None:
     assert len(pair) == 2 * renderer(400).num_patches(thai)
 
 
+@settings(max_examples=30)
+@given(text=TEXT, profile=st.sampled_from(sorted(PROFILES)), strategy=st.sampled_from(["continuous", "words"]))
+def test_measured_as_it_is_drawn(text: str, profile: str, strategy: str) -> None:
+    drawing = renderer(9000, strategy, profile)
+    assert len(drawing(text)) == drawing.num_patches(text)
+
+
 def test_a_truncated_first_text_frees_its_room() -> None:
     long = "a question that is much too long for what was asked for"
     full = renderer(60)((long, "passage"), text_a_max_length=5)

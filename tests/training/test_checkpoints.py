@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from pixel_lm.errors import UserError
 from pixel_lm.training import PretrainArguments
-from pixel_lm.training.checkpoints import RECORD, is_complete, is_final, last_complete, prepare_output_dir
+from pixel_lm.training.checkpoints import RECORD, is_complete, is_final, last_complete, prepare_output_dir, seal
 from pixel_lm.training.recipes import as_yaml
 
 
@@ -51,6 +51,23 @@ def test_torn_files_are_noticed(tmp_path: Path, name: str) -> None:
 def test_missing_files_are_noticed(tmp_path: Path, name: str) -> None:
     folder = make_checkpoint(tmp_path, 10)
     (folder / name).unlink()
+    assert not is_complete(folder)
+
+
+def test_a_sealed_checkpoint_is_what_was_written(tmp_path: Path) -> None:
+    """Also where a file has its length but not its content, as a machine that lost its power leaves it."""
+    folder = make_checkpoint(tmp_path, 10)
+    seal(folder)
+    assert is_complete(folder)
+    for name in ("model.safetensors", "optimizer.pt", "trainer_state.json", "checksums.json"):
+        path, content = folder / name, (folder / name).read_bytes()
+        path.write_bytes(content[:-20] + bytes(20))
+        assert not is_complete(folder), name
+        path.write_bytes(content[:-20])
+        assert not is_complete(folder), name
+        path.write_bytes(content)
+        assert is_complete(folder)
+    (folder / "optimizer.pt").unlink()
     assert not is_complete(folder)
 
 

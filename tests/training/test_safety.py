@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import TrainerControl, TrainerState, TrainingArguments
 
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelForPreTraining
@@ -21,6 +22,7 @@ from pixel_lm.rendering import TextRenderer
 from pixel_lm.training.arguments import PretrainArguments
 from pixel_lm.training.checkpoints import checkpoints, is_complete
 from pixel_lm.training.pretrain import run_pretraining
+from pixel_lm.training.safety import StopOnBadLoss
 
 SIZES = {
     "hidden-size": 32, "num-hidden-layers": 1, "num-attention-heads": 2, "intermediate-size": 64,
@@ -96,6 +98,17 @@ def test_a_loss_that_is_no_number_stops_the_run(text: Path, tmp_path: Path, monk
         run_pretraining(arguments)
     (last,) = checkpoints(tmp_path / "run")
     assert all(value.isfinite().all() for value in load_file(last / "model.safetensors").values())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_gradients_that_are_no_numbers_stop_the_run(tmp_path: Path, value: float) -> None:
+    """The step that spoils the weights still has a good loss."""
+    settings, control = TrainingArguments(output_dir=str(tmp_path), use_cpu=True), TrainerControl()
+    StopOnBadLoss().on_log(settings, TrainerState(), control, logs={"loss": 0.5, "grad_norm": 3.0})
+    with pytest.raises(
+        UserError, match=f"the norm of the gradients is {value} at step 0; no checkpoint was written before"
+    ):
+        StopOnBadLoss().on_log(settings, TrainerState(), control, logs={"loss": 0.5, "grad_norm": value})
 
 
 def test_a_full_disk_leaves_the_last_checkpoint(text: Path, tmp_path: Path) -> None:

@@ -37,11 +37,15 @@ class ReconstructionPictures(TrainerCallback):
 
     def draw(self, args: TrainingArguments, state: TrainerState) -> None:
         """Write the picture of this step."""
+        # Of a model that is divided among processes (FSDP), all of them have to compute.
+        divided = any(hasattr(parameter, "to_local") for parameter in self.model.parameters())
+        if not state.is_world_process_zero and not divided:
+            return
+        picture = reconstruct_patches(self.model, self.patches, max_span_length=self.max_span_length).image()
         if not state.is_world_process_zero:
             return
         folder = Path(args.output_dir) / "reconstructions"
         folder.mkdir(exist_ok=True)
-        picture = reconstruct_patches(self.model, self.patches, max_span_length=self.max_span_length).image()
         picture.save(folder / f"step-{state.global_step:06d}.png")
 
     def on_train_begin(

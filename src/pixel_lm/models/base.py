@@ -47,7 +47,8 @@ class PixelPreTrainedModel(PreTrainedModel):
     main_input_name = "pixel_values"
     input_modalities = "image"
     supports_gradient_checkpointing = True
-    _no_split_modules = ["PixelEmbeddings", "PixelLayer"]  # noqa: RUF012, the base class declares it so
+    # What FSDP divides as one. Not the embeddings: accelerate takes `get_input_embeddings` as a unit, and units must not be nested.
+    _no_split_modules = ["PixelLayer"]  # noqa: RUF012, the base class declares it so
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True

@@ -1,8 +1,10 @@
 """Finding the checkpoint that an interrupted run continues from, and refusing to continue what is another run.
 
-A process may die while it writes a checkpoint. The trainer writes `trainer_state.json` last, and the files themselves show
-whether they are whole: JSON parses, a safetensors file is as long as its header says, a torch file is a zip archive, whose
-directory stands at the end.
+A process may die while it writes a checkpoint, and a machine before what was written has reached the disk. So a checkpoint is
+sealed in the end: its files are flushed to the disk, and then a list of their sizes and checksums is put in place in one step
+(`seal`). Where the list is, everything must agree with it. Where it is not yet, the process died in the last moment, and the files
+themselves show whether they are whole: JSON parses, a safetensors file is as long as its header says, a torch file is a zip archive,
+whose directory stands at the end.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import re
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 RECORD = "arguments.yaml"
 STATE = "trainer_state.json"
+SEAL = "checksums.json"
 RESULTS = "all_results.json"
 
 # Settings that may differ when a run continues: they change neither weights nor their order of computation.
@@ -43,8 +47,49 @@ def checkpoints(output_dir: Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
+def seal(checkpoint: Path) -> None:
+    """Flush a checkpoint that is written to the disk, and note sizes and checksums (CRC-32) of its files.
+
+    Raises:
+        OSError: the disk is full or broken.
+    """
+    found = {}
+    for path in sorted(path for path in checkpoint.iterdir() if path.is_file() and path.name != SEAL):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        found[path.name] = [path.stat().st_size, _checksum(path)]
+    new = checkpoint / (SEAL + ".tmp")
+    with new.open("w", encoding="utf-8") as file:
+        json.dump(found, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, checkpoint / SEAL)
+
+
+def _checksum(path: Path) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            value = zlib.crc32(block, value)
+    return value
+
+
+def _agrees(checkpoint: Path) -> bool:
+    """Whether the files of a sealed checkpoint are what they were."""
+    listed = _read_json(checkpoint / SEAL)
+    try:
+        return bool(listed) and all(
+            (checkpoint / name).stat().st_size == size and _checksum(checkpoint / name) == checksum
+            for name, (size, checksum) in listed.items()
+        )
+    except (OSError, TypeError, ValueError):
+        return False
+
+
 def is_complete(checkpoint: Path) -> bool:
-    """Whether a checkpoint folder was written to its end."""
+    """Whether a checkpoint folder was written to its end and has not changed since."""
+    if (checkpoint / SEAL).exists():
+        return _agrees(checkpoint)
     weights = list(checkpoint.glob("*.safetensors"))
     return (
         bool(weights)
@@ -123,6 +168,7 @@ def prepare_output_dir(arguments: JobArguments) -> Path | None:
         for path in reversed(checkpoints(output_dir)):
             if path == resume:
                 break
+            logger.warning("%s was not written to its end, or has changed since: removed", path)
             shutil.rmtree(path)
     elif checkpoints(output_dir):
         raise UserError(f"{output_dir} holds checkpoints of an unknown run: choose another folder or add --overwrite")

@@ -97,8 +97,11 @@ def run_pretraining(arguments: PretrainArguments, callbacks: Sequence[MakeCallba
         save_steps=arguments.save_steps,
         eval_strategy="steps" if arguments.validation_text or arguments.validation_size else "no",
         label_names=["pixel_values"],  # so that evaluation computes the loss
+        fsdp=arguments.fsdp or None,
     )
     settings.per_device_eval_batch_size = settings.per_device_train_batch_size
+    if arguments.fsdp and settings.world_size == 1:
+        raise UserError("fsdp divides the model among several processes, but this is one: start with torchrun")
     corpora = open_corpora(arguments, arguments.text, separate=bool(arguments.text_weights))
     validation_corpora = open_corpora(arguments, arguments.validation_text) if arguments.validation_text else None
     set_seed(arguments.seed)
@@ -121,13 +124,16 @@ def run_pretraining(arguments: PretrainArguments, callbacks: Sequence[MakeCallba
         callbacks=[make(model, renderer, strips) for make in callbacks],
         flops_per_sequence=pretraining_flops(model.config, arguments.max_seq_length),
     )
+    if arguments.fsdp and not trainer.is_fsdp_enabled:
+        raise UserError("fsdp needs a GPU for each process: leave it out on CPUs")
     train_or_resume(trainer, resume)
     if validation is not None and last_value(trainer.state.log_history, "eval_loss", trainer.state.global_step) is None:
         trainer.evaluate()
     results = collect_results(trainer, settings, strips, validation)
+    weights = trainer.accelerator.get_state_dict(trainer.model)  # all processes have to ask, if it is divided
     if settings.process_index == 0:
         with no_progress_bars():
-            model.save_pretrained(output_dir)
+            model.save_pretrained(output_dir, state_dict=weights)
         write_json(output_dir / RESULTS, results)
         _print_summary(arguments, model.config, results)
     return results

@@ -105,15 +105,22 @@ class StopOnBadLoss(TrainerCallback):
         """Look at the newest loss.
 
         Raises:
-            UserError: it is infinite or not a number.
+            UserError: it, or the norm of the gradients, is infinite or not a number.
         """
         loss = (logs or {}).get("loss")
-        if loss is None or math.isfinite(loss):
+        if loss is None:
             return
+        what, value = "loss", loss
+        if math.isfinite(loss):
+            # The newest step may have spoilt the weights, which the loss before it does not show. With fp16 such steps are left out.
+            value = (logs or {}).get("grad_norm", 0.0)
+            if args.fp16 or math.isfinite(value):
+                return
+            what = "norm of the gradients"
         last = last_complete(Path(args.output_dir))
         where = f"the last good checkpoint is {last}" if last else "no checkpoint was written before"
         raise UserError(
-            f"the loss is {loss} at step {state.global_step}; {where}. Lower the learning rate, raise the warm-up, or compute in "
+            f"the {what} is {value} at step {state.global_step}; {where}. Lower the learning rate, raise the warm-up, or compute in "
             "another precision, and start again from that checkpoint (--model) in another folder"
         )
 

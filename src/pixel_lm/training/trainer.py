@@ -29,11 +29,12 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from transformers.integrations import get_reporting_integration_callbacks
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from pixel_lm.data.strips import ShuffledStrips
 from pixel_lm.errors import UserError
 from pixel_lm.training.arguments import JobArguments
-from pixel_lm.training.checkpoints import STATE, is_final
+from pixel_lm.training.checkpoints import STATE, is_final, seal
 from pixel_lm.training.reporting import no_progress_bars
 from pixel_lm.training.safety import StopOnBadLoss, StopOnSignal, explained_write_errors, raise_if_stopped
 from pixel_lm.training.throughput import Throughput, format_seconds
@@ -88,6 +89,7 @@ def training_arguments(arguments: JobArguments, batch_size: int, **settings: Any
         "use_cpu": arguments.cpu,
         "dataloader_num_workers": arguments.num_workers,
         "dataloader_pin_memory": cuda,
+        "accelerator_config": {"non_blocking": cuda},  # batches go to the device while it computes
         "logging_steps": arguments.logging_steps,
         "logging_nan_inf_filter": False,  # a loss that is not a number must show
         "eval_steps": arguments.eval_steps,
@@ -200,6 +202,10 @@ class PixelTrainer(Trainer):
         self.throughput.pause()
         with no_progress_bars(), explained_write_errors(Path(self.args.output_dir)):
             super()._save_checkpoint(*args, **kwargs)
+            if self.args.world_size > 1:
+                torch.distributed.barrier()  # each process has written its part
+            if self.args.should_save:
+                seal(Path(self.args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}")
         self.throughput.resume()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

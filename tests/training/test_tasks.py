@@ -177,11 +177,11 @@ def test_learns_evaluates_predicts_and_reloads(
         ]
         right = [g.head == f.head and g.deprel == f.deprel for g, f in pairs_of_words]
         assert sum(right) / len(right) == pytest.approx(results["test_las"])
-        trees, found = tmp_path / "trees.conllu", tmp_path / "trees.json"
-        assert main(["evaluate", task, str(data), *model, "--decoding", "tree", "--json", str(found)]) == 0
+        trees, scored = tmp_path / "trees.conllu", tmp_path / "trees.json"
+        assert main(["evaluate", task, str(data), *model, "--decoding", "tree", "--json", str(scored)]) == 0
         assert main(["predict", task, str(test_file), *model, "--decoding", "tree", "-o", str(trees)]) == 0
         assert main(["score", str(test_file), str(trees), "--json", str(tmp_path / "conll18.json")]) == 0
-        assert json.loads((tmp_path / "conll18.json").read_text())["las"] == json.loads(found.read_text())["las"]
+        assert json.loads((tmp_path / "conll18.json").read_text())["las"] == json.loads(scored.read_text())["las"]
     elif task == "qa":
         assert len(json.loads(output.read_text())) == 12
         best = tmp_path / "best.json"

@@ -46,9 +46,9 @@ def task_of_model(args: argparse.Namespace) -> Task:
     """
     from pixel_lm.tasks import get_task
     from pixel_lm.tasks.task import options_from
-    from pixel_lm.training.loading import load_config, stored_options
+    from pixel_lm.training.loading import load_model_config, stored_options
 
-    return get_task(args.task).with_options(options_from(vars(args), stored_options(load_config(args.model))))
+    return get_task(args.task).with_options(options_from(vars(args), stored_options(load_model_config(args.model))))
 
 
 def positive_integer(text: str) -> int:

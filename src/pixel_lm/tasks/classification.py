@@ -20,12 +20,13 @@ from pixel_lm.data.classification import ClassificationExample, read_classificat
 from pixel_lm.data.collators import IGNORED_LABEL, Padding
 from pixel_lm.data.conllu import Split
 from pixel_lm.data.files import COMPRESSION_SUFFIXES, read_lines
+from pixel_lm.data.tokens import TokenRenderer
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelForSequenceClassification
-from pixel_lm.rendering import Rendering, TextRenderer
+from pixel_lm.rendering import Rendering
 from pixel_lm.tasks.metrics.classification import label_accuracy, pearson, spearman
 from pixel_lm.tasks.reports import ErrorReport, classification_report, regression_report
-from pixel_lm.tasks.task import CACHE_BYTES, Cache, Task, TaskDataset, run_model
+from pixel_lm.tasks.task import CACHE_BYTES, Cache, Renderer, Task, TaskDataset, run_model
 
 _SPLIT_NAMES = {"train": ("train",), "dev": ("dev", "valid", "validation"), "test": ("test",)}
 _SUFFIXES = (".tsv", ".csv", ".jsonl")
@@ -47,7 +48,7 @@ def tidy_spaces(text: str) -> str:
     return text
 
 
-def render_texts(renderer: TextRenderer, texts: Sequence[str]) -> tuple[Rendering, bool]:
+def render_texts(renderer: Renderer, texts: Sequence[str]) -> tuple[Rendering, bool]:
     """Render one text or two, and say whether they fit whole.
 
     Of two texts that do not fit together each gets at least half of the strip, if it needs that much.
@@ -92,7 +93,7 @@ class ClassificationDataset(TaskDataset):
     def __init__(
         self,
         examples: Sequence[ClassificationExample],
-        renderer: TextRenderer,
+        renderer: Renderer,
         label2id: dict[str, int] | None,
         prepare: Callable[[str], str] = str,
     ) -> None:
@@ -233,10 +234,13 @@ class ClassificationTask(Task):
             )
 
     def dataset(
-        self, examples: Sequence[ClassificationExample], renderer: TextRenderer, config: PixelConfig
+        self, examples: Sequence[ClassificationExample], renderer: Renderer, config: PixelConfig
     ) -> ClassificationDataset:
         """Rendered texts with their labels."""
-        return ClassificationDataset(examples, renderer, None if self.regression else config.label2id, self.prepare)
+        label2id = None if self.regression else config.label2id
+        # Published pixel models saw tidied texts; tokenizers have their own way with blanks.
+        prepare = str if isinstance(renderer, TokenRenderer) else self.prepare
+        return ClassificationDataset(examples, renderer, label2id, prepare)
 
     def collator(self) -> Callable[[Sequence[LabelledStrip]], dict[str, torch.Tensor]]:
         """Batches as long as the longest text."""
@@ -275,7 +279,7 @@ class ClassificationTask(Task):
     def predict(
         self,
         model: Any,
-        renderer: TextRenderer,
+        renderer: Renderer,
         examples: Sequence[ClassificationExample],
         batch_size: int = 64,
         progress: Callable[[int], Any] | None = None,

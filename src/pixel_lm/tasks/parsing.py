@@ -21,10 +21,9 @@ from pixel_lm.data.collators import IGNORED_LABEL, Padding
 from pixel_lm.data.conllu import Sentence, Split, find_treebank_file, read_conllu
 from pixel_lm.data.dependencies import RELATIONS, Arc, read_arcs
 from pixel_lm.models import PixelConfig, PixelForBiaffineParsing
-from pixel_lm.rendering import TextRenderer
 from pixel_lm.tasks.metrics.parsing import attachment_scores, is_punctuation
 from pixel_lm.tasks.reports import ErrorReport, parsing_report
-from pixel_lm.tasks.task import CACHE_BYTES, Cache, Decoding, Task, TaskDataset, batches
+from pixel_lm.tasks.task import CACHE_BYTES, Cache, Decoding, Renderer, Task, TaskDataset, batches
 from pixel_lm.tasks.trees import greedy_heads, tree_heads
 
 NO_HEAD = -1
@@ -55,7 +54,7 @@ class ParsingDataset(TaskDataset):
     """
 
     def __init__(
-        self, sentences: Sequence[Sentence], renderer: TextRenderer, relation2id: dict[str, int], labelled: bool = True
+        self, sentences: Sequence[Sentence], renderer: Renderer, relation2id: dict[str, int], labelled: bool = True
     ) -> None:
         self.sentences = list(sentences)
         self.renderer = renderer
@@ -145,7 +144,7 @@ class ParsingTask(Task):
         """Sentences; their arcs are read when they are rendered."""
         return read_conllu(path)
 
-    def dataset(self, examples: Sequence[Sentence], renderer: TextRenderer, config: PixelConfig) -> ParsingDataset:
+    def dataset(self, examples: Sequence[Sentence], renderer: Renderer, config: PixelConfig) -> ParsingDataset:
         """Sentences with heads and relations."""
         return ParsingDataset(examples, renderer, config.label2id)
 
@@ -205,7 +204,7 @@ class ParsingTask(Task):
     def predict(
         self,
         model: Any,
-        renderer: TextRenderer,
+        renderer: Renderer,
         examples: Sequence[Sentence],
         batch_size: int = 64,
         progress: Callable[[int], Any] | None = None,

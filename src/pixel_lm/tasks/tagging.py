@@ -14,10 +14,10 @@ from pixel_lm.models import PixelConfig, PixelForTokenClassification
 from pixel_lm.tasks.baselines import MostFrequentTag
 from pixel_lm.tasks.metrics import accuracy, tagging_scores
 from pixel_lm.tasks.reports import ErrorReport, tagging_report
-from pixel_lm.tasks.task import CACHE_BYTES, Cache, Task, TaskDataset, batches
+from pixel_lm.tasks.task import CACHE_BYTES, Cache, Renderer, Task, TaskDataset, batches
 
 if TYPE_CHECKING:
-    from pixel_lm.rendering import Rendering, TextRenderer
+    from pixel_lm.rendering import Rendering
 
 
 class TaggingTask(Task):
@@ -34,7 +34,7 @@ class TaggingTask(Task):
     def write_tags(self, sentence: Any, tags: Sequence[str]) -> str:
         """A sentence with other tags, in the format of the file."""
 
-    def dataset(self, examples: Sequence[Any], renderer: TextRenderer, config: PixelConfig) -> TaggingDataset:
+    def dataset(self, examples: Sequence[Any], renderer: Renderer, config: PixelConfig) -> TaggingDataset:
         """Sentences with a label on the first patch of each word."""
         return TaggingDataset(self, examples, renderer, config.label2id)
 
@@ -60,7 +60,7 @@ class TaggingTask(Task):
     def predict(
         self,
         model: Any,
-        renderer: TextRenderer,
+        renderer: Renderer,
         examples: Sequence[Any],
         batch_size: int = 64,
         progress: Callable[[int], Any] | None = None,
@@ -107,7 +107,7 @@ class TaggingDataset(TaskDataset):
     """
 
     def __init__(
-        self, task: TaggingTask, sentences: Sequence[Any], renderer: TextRenderer, label2id: dict[str, int]
+        self, task: TaggingTask, sentences: Sequence[Any], renderer: Renderer, label2id: dict[str, int]
     ) -> None:
         self.sentences = list(sentences)
         self.renderer = renderer
@@ -157,7 +157,7 @@ def _predict_patches(model: PixelForTokenClassification, batch: dict[str, torch.
 
 def tag(
     model: PixelForTokenClassification,
-    renderer: TextRenderer,
+    renderer: Renderer,
     sentences: Sequence[Sequence[str]],
     batch_size: int = 64,
     progress: Callable[[int], Any] | None = None,

@@ -20,7 +20,7 @@ from torch.utils.data import Dataset
 from pixel_lm.data.conllu import Split
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelPreTrainedModel
-from pixel_lm.rendering import TextRenderer
+from pixel_lm.rendering import Rendering
 from pixel_lm.tasks.reports import ErrorReport
 
 E = TypeVar("E")
@@ -75,6 +75,32 @@ class TaskDataset(Dataset[Any], ABC):
     @abstractmethod
     def figures(self) -> dict[str, float]:
         """How many of what there is, and `coverage`: the part of it that fits."""
+
+
+class Renderer(Protocol):
+    """What tasks need of a `TextRenderer`; a `TokenRenderer` has it too, so that text models do the same tasks."""
+
+    @property
+    def max_seq_length(self) -> int:
+        """Patches at most."""
+
+    def num_patches(self, text: str, /) -> int:
+        """Patches that a text needs."""
+
+    def __call__(
+        self,
+        text: str | tuple[str, str] | list[str],
+        /,
+        *,
+        return_offset_mapping: bool = False,
+        return_overflowing_patches: bool = False,
+        stride: int = 0,
+        text_a_max_length: int | None = None,
+    ) -> Rendering:
+        """Render a text, a pair or a list of words."""
+
+    def save_pretrained(self, folder: str | Path, /) -> None:
+        """Save it with a model."""
 
 
 class Collator(Protocol):
@@ -145,7 +171,7 @@ class Task(ABC):
             raise UserError(f"{model} is no model for {self.name}: its labels are {shortened(sorted(labels))}")
 
     @abstractmethod
-    def dataset(self, examples: Sequence[Any], renderer: TextRenderer, config: PixelConfig) -> TaskDataset:
+    def dataset(self, examples: Sequence[Any], renderer: Renderer, config: PixelConfig) -> TaskDataset:
         """Rendered examples with their labels as numbers of the model."""
 
     @abstractmethod
@@ -172,7 +198,7 @@ class Task(ABC):
     def predict(
         self,
         model: Any,
-        renderer: TextRenderer,
+        renderer: Renderer,
         examples: Sequence[Any],
         batch_size: int = 64,
         progress: Callable[[int], Any] | None = None,

@@ -247,7 +247,14 @@ def questions(train: str, dev: str) -> Callable[[Path, Path], Sequence[str]]:
     return lambda data, work: files(data / "qa" / train, data / "qa" / dev)
 
 
-QA = {"max_seq_length": 256, "stride": 96, "question_max_length": 80}
+QA = {
+    "max_seq_length": 256,
+    "stride": 96,
+    "question_max_length": 80,
+    "steps": 600,
+    "warmup_steps": 60,
+    "eval_steps": 300,
+}
 PAIRS = {"max_seq_length": 200}
 
 EXPERIMENTS = (

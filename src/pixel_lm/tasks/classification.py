@@ -55,6 +55,8 @@ def render_texts(renderer: TextRenderer, texts: Sequence[str]) -> tuple[Renderin
     room = renderer.max_seq_length
     if len(texts) == 1:
         rendering = renderer(texts[0], return_offset_mapping=True)
+        if renderer.config.strategy == "words":  # its offsets are those within each word
+            return rendering, renderer.num_patches(texts[0]) <= room
         return rendering, _shows_all(rendering, texts[0], 0)
     first, second = texts
     needed = [len(renderer(text)) for text in texts]  # at most `room`, each with a separator

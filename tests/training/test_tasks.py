@@ -14,9 +14,12 @@ from pixel_lm.cli.main import main
 from pixel_lm.data.conllu import read_conllu
 from pixel_lm.data.glue import GLUE_TASKS
 from pixel_lm.data.ner import read_ner
+from pixel_lm.models import PixelConfig, PixelForPreTraining
+from pixel_lm.rendering import TextRenderer
 from pixel_lm.tasks import TASKS
 from pixel_lm.training.arguments import FinetuneArguments
 from pixel_lm.training.finetune import run_finetuning
+from pixel_lm.training.loading import load_config
 from pixel_lm.training.recipes import find_recipe, read_recipe, recipe_names
 
 NAMES = {"PER": ["Anna", "Boris"], "LOC": ["Oslo", "Quito"]}
@@ -177,11 +180,11 @@ def test_learns_evaluates_predicts_and_reloads(
         ]
         right = [g.head == f.head and g.deprel == f.deprel for g, f in pairs_of_words]
         assert sum(right) / len(right) == pytest.approx(results["test_las"])
-        trees, found = tmp_path / "trees.conllu", tmp_path / "trees.json"
-        assert main(["evaluate", task, str(data), *model, "--decoding", "tree", "--json", str(found)]) == 0
+        trees, figures = tmp_path / "trees.conllu", tmp_path / "trees.json"
+        assert main(["evaluate", task, str(data), *model, "--decoding", "tree", "--json", str(figures)]) == 0
         assert main(["predict", task, str(test_file), *model, "--decoding", "tree", "-o", str(trees)]) == 0
         assert main(["score", str(test_file), str(trees), "--json", str(tmp_path / "conll18.json")]) == 0
-        assert json.loads((tmp_path / "conll18.json").read_text())["las"] == json.loads(found.read_text())["las"]
+        assert json.loads((tmp_path / "conll18.json").read_text())["las"] == json.loads(figures.read_text())["las"]
     elif task == "qa":
         assert len(json.loads(output.read_text())) == 12
         best = tmp_path / "best.json"
@@ -190,6 +193,26 @@ def test_learns_evaluates_predicts_and_reloads(
         assert candidates[0]["text"] == json.loads(output.read_text())["q0"] and len(candidates) > 1
     else:
         assert output.read_text().startswith("index\tprediction\n0\t")
+
+
+def test_a_model_remembers_its_options(tmp_path: Path, tiny_encoder: dict[str, Any]) -> None:
+    """Also one that did not begin with random weights, and with the options of its last training."""
+    data, pretrained = glue("cola", tmp_path / "data"), tmp_path / "pretrained"
+    sizes = {name: value for name, value in tiny_encoder.items() if name != "cpu"}
+    decoder = {"decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2}
+    PixelForPreTraining(PixelConfig(**sizes, **decoder, image_size=(16, 640))).save_pretrained(pretrained)
+    TextRenderer(max_seq_length=40).save_pretrained(pretrained)
+    small = {"steps": 2, "eval_steps": 2, "max_seq_length": 40, "from_scratch": False}
+    run_finetuning(
+        settings(tiny_encoder, "glue", data, tmp_path / "cola", model=str(pretrained), glue_task="cola", **small)
+    )
+    assert main(["evaluate", "glue", str(data), "--split", "dev", "--model", str(tmp_path / "cola"), "--cpu"]) == 0
+    assert load_config(str(tmp_path / "cola")).task_options == {"glue_task": "cola"}
+    sst2 = glue("sst2", tmp_path / "sst2-data")
+    run_finetuning(
+        settings(tiny_encoder, "glue", sst2, tmp_path / "sst2", model=str(tmp_path / "cola"), glue_task="sst2", **small)
+    )
+    assert load_config(str(tmp_path / "sst2")).task_options == {"glue_task": "sst2"}
 
 
 def sample(task: str, glue_task: str | None, folder: Path) -> Path:

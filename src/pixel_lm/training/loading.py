@@ -69,9 +69,16 @@ def load_config(model: str, **settings: Any) -> PixelConfig:
             raise UserError(f"{model}: no model in this folder (it has no config.json)")
         if stored.get("model_type") not in MODEL_TYPES:
             raise UserError(f"{model} is a model of type {stored.get('model_type')}, not a pixel model")
-        return cast(PixelConfig, PixelConfig.from_pretrained(model, **settings))
+        config = cast(PixelConfig, PixelConfig.from_pretrained(model, **settings))
     except (OSError, ValueError) as error:
         raise _explain(model, error) from None
+    for (
+        name,
+        value,
+    ) in settings.items():  # what the class does not know, such as the options of tasks, is lost otherwise
+        if not hasattr(config, name):
+            setattr(config, name, value)
+    return config
 
 
 def check_length(config: PixelConfig, max_seq_length: int) -> None:

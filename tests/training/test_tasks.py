@@ -14,9 +14,12 @@ from pixel_lm.cli.main import main
 from pixel_lm.data.conllu import read_conllu
 from pixel_lm.data.glue import GLUE_TASKS
 from pixel_lm.data.ner import read_ner
+from pixel_lm.models import PixelConfig, PixelForPreTraining
+from pixel_lm.rendering import TextRenderer
 from pixel_lm.tasks import TASKS
 from pixel_lm.training.arguments import FinetuneArguments
 from pixel_lm.training.finetune import run_finetuning
+from pixel_lm.training.loading import load_config
 from pixel_lm.training.recipes import find_recipe, read_recipe, recipe_names
 
 NAMES = {"PER": ["Anna", "Boris"], "LOC": ["Oslo", "Quito"]}
@@ -212,6 +215,26 @@ def test_xnli_has_a_score_for_each_language(tmp_path: Path, tiny_encoder: dict[s
     assert results["train_examples"] == 8
     each = [results[f"test_accuracy_{language}"] for language in ("en", "fr")]
     assert results["test_accuracy"] == pytest.approx(sum(each) / 2)
+
+
+def test_a_model_remembers_its_options(tmp_path: Path, tiny_encoder: dict[str, Any]) -> None:
+    """Also one that did not begin with random weights, and with the options of its last training."""
+    data, pretrained = glue("cola", tmp_path / "data"), tmp_path / "pretrained"
+    sizes = {name: value for name, value in tiny_encoder.items() if name != "cpu"}
+    decoder = {"decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2}
+    PixelForPreTraining(PixelConfig(**sizes, **decoder, image_size=(16, 640))).save_pretrained(pretrained)
+    TextRenderer(max_seq_length=40).save_pretrained(pretrained)
+    small = {"steps": 2, "eval_steps": 2, "max_seq_length": 40, "from_scratch": False}
+    run_finetuning(
+        settings(tiny_encoder, "glue", data, tmp_path / "cola", model=str(pretrained), glue_task="cola", **small)
+    )
+    assert main(["evaluate", "glue", str(data), "--split", "dev", "--model", str(tmp_path / "cola"), "--cpu"]) == 0
+    assert load_config(str(tmp_path / "cola")).task_options == {"glue_task": "cola"}
+    sst2 = glue("sst2", tmp_path / "sst2-data")
+    run_finetuning(
+        settings(tiny_encoder, "glue", sst2, tmp_path / "sst2", model=str(tmp_path / "cola"), glue_task="sst2", **small)
+    )
+    assert load_config(str(tmp_path / "sst2")).task_options == {"glue_task": "sst2"}
 
 
 def sample(task: str, glue_task: str | None, language: str | None, folder: Path) -> Path:

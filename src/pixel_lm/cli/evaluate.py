@@ -6,8 +6,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pixel_lm.cli._shared import add_model_options, check_new_folder, check_writable, task_help, task_of_model
-from pixel_lm.tasks import TASKS
+from pixel_lm.cli._shared import (
+    add_model_options,
+    check_new_folder,
+    check_writable,
+    task_help,
+    task_name,
+    task_of_model,
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -17,7 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="score a fine-tuned model on annotated data",
         description="Score a fine-tuned model on annotated data, and, with --report, see where it is wrong.",
     )
-    parser.add_argument("task", choices=list(TASKS), metavar="TASK", help=task_help())
+    parser.add_argument("task", type=task_name, metavar="TASK", help=task_help())
     parser.add_argument("data", metavar="DATA", help="annotated file, or folder with files of splits")
     parser.add_argument(
         "--split", choices=["train", "dev", "test"], default="test", help="split of a folder (default: test)"

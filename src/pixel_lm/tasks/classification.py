@@ -58,8 +58,7 @@ def render_texts(renderer: Renderer, texts: Sequence[str]) -> tuple[Rendering, b
     if sum(needed) <= room:
         return renderer(texts[0] if len(texts) == 1 else (texts[0], texts[1])), True
     if len(texts) == 1:
-        rendering = renderer(texts[0], return_offset_mapping=True)
-        return rendering, _shows_all(rendering, texts[0], 0)
+        return renderer(texts[0]), renderer.num_patches(texts[0].rstrip()) <= room
     first, second = texts
     limit = max(1, room // 2 - 2, room - needed[1] - 2)
     rendering = renderer((first, second), return_offset_mapping=True, text_a_max_length=limit)

@@ -349,7 +349,7 @@ def _print_summary(
     if arguments.expected_score is not None:
         rows.append(("published", f"{arguments.expected_score}"))
     rows.append(("written to", f"{arguments.output_dir}: model, renderer, {RESULTS}, checkpoints"))
-    rows.append(("next", f"pixel-lm predict {task.name} FILE --model {arguments.output_dir}"))
+    rows.append(("next", f"pixel-lm predict {arguments.task} FILE --model {arguments.output_dir}"))
     print_summary("Fine-tuning is finished.", rows)
 
 

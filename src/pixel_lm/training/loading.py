@@ -96,13 +96,20 @@ def load_model_config(model: str, **settings: Any) -> ModelConfig:
         stored, _ = PixelConfig.get_config_dict(model)
         if not stored:
             raise UserError(f"{model}: no model in this folder (it has no config.json)")
+        config: ModelConfig
         if stored.get("model_type") == TextModelConfig.model_type:
-            return cast(TextModelConfig, TextModelConfig.from_pretrained(model, **settings))
-        if stored.get("model_type") not in MODEL_TYPES:
-            return _text_config(model, stored, settings)
-        return cast(PixelConfig, PixelConfig.from_pretrained(model, **settings))
+            config = cast(TextModelConfig, TextModelConfig.from_pretrained(model, **settings))
+        elif stored.get("model_type") in MODEL_TYPES:
+            config = cast(PixelConfig, PixelConfig.from_pretrained(model, **settings))
+        else:
+            config = _text_config(model, stored, settings)
     except (OSError, ValueError) as error:
         raise _explain(model, error) from None
+    for name, value in settings.items():
+        # What the class does not know, such as the options of tasks, is lost otherwise.
+        if not hasattr(config, name):
+            setattr(config, name, value)
+    return config
 
 
 def _text_config(model: str, stored: dict[str, Any], settings: dict[str, Any]) -> TextModelConfig:

@@ -8,6 +8,10 @@ every example. Both draw with our renderer (the original's is several times slow
 AdamW, in one process with one thread; text that was not seen before in each round. A ratio is ours divided by theirs, larger is better.
 
 The number of patches must be a square, since ViTMAE takes square images only.
+
+    python benchmarks/pretrain.py --gpu [--out FOLDER …]
+
+measures the job of the recipes by itself, as users start it, on a GPU: the options are those of `benchmarks/pretrain_job.py`.
 """
 
 from __future__ import annotations
@@ -113,6 +117,11 @@ def theirs(args: argparse.Namespace, renderer: TextRenderer) -> Step:
 
 def main() -> int:
     """Measure and print."""
+    if sys.argv[1:2] == ["--gpu"]:
+        import pretrain_job
+
+        del sys.argv[1]
+        return pretrain_job.main()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--text", type=Path, metavar="FILE", help="one paragraph a line; default: Python's documentation"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import runpy
@@ -14,7 +15,10 @@ import pytest
 
 from pixel_lm import PixelConfig, PixelForPreTraining, TextRenderer
 from pixel_lm.cli.main import build_parser, main
-from pixel_lm.training.recipes import find_recipe
+from pixel_lm.models.flops import pretraining_flops
+from pixel_lm.training.arguments import PretrainArguments, given_options, validate
+from pixel_lm.training.pretrain import build_model, peak_learning_rate
+from pixel_lm.training.recipes import find_recipe, recipe_names, resolve
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -91,3 +95,47 @@ def test_new_task_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     right = [a == b for a, b in zip(gold, tagged, strict=True)]
     assert sum(right) / len(right) == pytest.approx(results["test_accuracy"])
     assert (tmp_path / "report" / "confusion.png").is_file()
+
+
+def pretraining_commands() -> list[list[str]]:
+    """What follows `pixel-lm`, or `-m pixel_lm` under torchrun, in the shell blocks and in the text of the guide."""
+    guide = (DOCS / "pretraining.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", guide, re.DOTALL) for line in block.splitlines()]
+    lines += re.findall(r"`((?:pixel-lm|sbatch) .*?)`", guide)
+    found = [re.search(r"(?:pixel-lm|-m pixel_lm|pretrain\.sh) +(.*)", line) for line in lines]
+    commands = [shlex.split(match[1], comments=True) for match in found if match]
+    return [words if words[0] in ("pretrain", "prerender") else ["pretrain", *words] for words in commands]
+
+
+@pytest.mark.parametrize("words", pretraining_commands(), ids=" ".join)
+def test_commands_for_pretraining_can_be_given(words: list[str]) -> None:
+    """They have the options and recipes that the guide says. What they do is tested in tests/training and tests/data."""
+    arguments = build_parser()[0].parse_args(words)
+    if words[0] == "pretrain":
+        settings = resolve(
+            PretrainArguments,
+            "pretrain",
+            arguments.recipe,
+            given_options(PretrainArguments, argparse.Namespace(**vars(arguments))),
+        )
+        validate(settings)
+        assert peak_learning_rate(settings) > 0 and settings.text
+
+
+def test_table_of_costs() -> None:
+    """Operations, and hours at 35 % of the makers' peaks, from the sizes of the recipes."""
+    guide = (DOCS / "pretraining.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"\| recipe \|.*?\n\n", guide, re.DOTALL)
+    listed = set()
+    for row in table.strip().splitlines()[2:]:
+        names, _, operations, *hours = (cell.strip() for cell in row.strip("|").split("|"))
+        for name in re.findall(r"`(.*?)`", names):
+            listed.add(name)
+            settings = resolve(PretrainArguments, "pretrain", name, {})
+            count = pretraining_flops(build_model(settings).config, settings.max_seq_length)
+            count *= settings.batch_size * settings.steps
+            assert float(operations) == float(f"{count:.1e}"), name
+            for stated, peak in zip(hours, (989e12, 312e12), strict=True):
+                if stated != "–":
+                    assert float(stated) == float(f"{count / (0.35 * peak * 3600):.2g}"), name
+    assert listed == set(recipe_names("pretrain"))

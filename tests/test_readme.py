@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+from pixel_lm.data.texts import project_texts
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,6 +34,21 @@ def test_shell_examples_are_targets_of_the_makefile() -> None:
     named = set(re.findall(r"^make ([a-z]+)|`make ([a-z]+)", README, re.MULTILINE))
     assert named
     assert {first or second for first, second in named} <= targets
+
+
+def test_a_newcomer_can_pretrain(tmp_path: Path) -> None:
+    """The commands as they stand, but for the length of the training."""
+    paragraphs = project_texts()["en"]
+    (tmp_path / "my-text.txt").write_text("\n".join(" ".join(text.split()) for text in paragraphs), encoding="utf-8")
+    commands = re.findall(r"^\.venv/bin/pixel-lm (.*?)(?: +#.*)?$", README, re.MULTILINE)
+    assert [command.split()[0] for command in commands] == ["pretrain", "reconstruct"]
+    for command in commands:
+        words = [sys.executable, "-m", "pixel_lm", *shlex.split(command)]
+        words += ["--steps", "3", "--batch-size", "8", "--base-learning-rate", "0.03"] if words[3] == "pretrain" else []
+        environment = os.environ | {"PIXEL_LM_CACHE": str(tmp_path / "cache")}
+        result = subprocess.run(words, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=environment)
+        assert result.returncode == 0, result.stderr
+    assert (tmp_path / "runs" / "tiny" / "model.safetensors").is_file() and (tmp_path / "filled-in.png").is_file()
 
 
 def test_links_lead_somewhere() -> None:

@@ -193,6 +193,11 @@ class PretrainArguments(JobArguments, MaskingArguments, DecoderArguments, TextAr
     eval_steps: int = setting(5000, "steps between two evaluations")
     save_steps: int = setting(10_000, "steps between two checkpoints")
     picture_steps: int = setting(0, "steps between two pictures of a reconstruction in output-dir; 0 for none")
+    push_to_hub: str | None = setting(
+        None,
+        "send the model to this repository of the Hugging Face hub when it is trained; a new one is private",
+        metavar="NAME",
+    )
     fsdp: bool = setting(
         False,
         "divide weights, gradients and moments among the GPUs (FSDP2), for models that are too large for one of them",

@@ -35,7 +35,7 @@ RESULTS = "all_results.json"
 # Settings that may differ when a run continues: they change neither weights nor their order of computation.
 FREE_SETTINGS = {
     "output_dir", "overwrite", "logging_steps", "keep_checkpoints", "report_to", "num_workers", "cpu", "precision",
-    "torch_compile", "picture_steps", "save_predictions", "eval_batch_size", "data_dir",
+    "torch_compile", "picture_steps", "save_predictions", "eval_batch_size", "data_dir", "push_to_hub",
 }  # fmt: skip
 
 

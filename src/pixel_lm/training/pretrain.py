@@ -1,7 +1,7 @@
 """Pretraining: learn to fill in masked parts of rendered text (Rust et al., 2023, section 2.2).
 
 From text files or data sets to a folder with `model.safetensors`, `config.json`, the renderer with its fonts,
-`all_results.json`, `log_history.jsonl` and checkpoints. A run that was killed continues from its last whole checkpoint and
+a model card, `all_results.json`, `log_history.jsonl` and checkpoints. A run that was killed continues from its last whole checkpoint and
 comes to the same weights, since strips, masks and their order depend on seed and position alone.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,7 +31,9 @@ from pixel_lm.models.flops import pretraining_flops
 from pixel_lm.rendering import TextRenderer
 from pixel_lm.training.arguments import FinetuneArguments, PretrainArguments, validate
 from pixel_lm.training.checkpoints import RESULTS, prepare_output_dir, stored_results
+from pixel_lm.training.hub import check_access, push
 from pixel_lm.training.loading import check_length, dropout_settings, encoder_settings, load_model, load_renderer
+from pixel_lm.training.model_card import CARD, write_model_card
 from pixel_lm.training.reporting import (
     count_parameters,
     format_count,
@@ -87,7 +90,12 @@ def run_pretraining(arguments: PretrainArguments, callbacks: Sequence[MakeCallba
         UserError: something is missing or impossible; nothing was trained.
     """
     validate(arguments)
-    if (results := stored_results(arguments)) is not None:
+    results = stored_results(arguments)
+    if arguments.push_to_hub and int(os.environ.get("RANK", "0")) == 0:
+        check_access(arguments.push_to_hub)
+        if results is not None:
+            print(f"sent to {push(Path(arguments.output_dir), arguments.push_to_hub)}")
+    if results is not None:
         return results
     settings = training_arguments(
         arguments,
@@ -135,7 +143,10 @@ def run_pretraining(arguments: PretrainArguments, callbacks: Sequence[MakeCallba
         with no_progress_bars():
             model.save_pretrained(output_dir, state_dict=weights)
         write_json(output_dir / RESULTS, results)
+        write_model_card(arguments, model.config, results)
         _print_summary(arguments, model.config, results)
+        if arguments.push_to_hub:
+            print(f"sent to {push(output_dir, arguments.push_to_hub)}")
     return results
 
 
@@ -308,7 +319,7 @@ def _print_summary(arguments: PretrainArguments, config: PixelConfig, results: d
             ),
             ("training loss", f"{results['train_loss']:.4f}"),
             ("evaluation loss", "" if eval_loss is None else f"{eval_loss:.4f} on {results['num_eval_strips']} strips"),
-            ("written to", f"{arguments.output_dir}: model, renderer, {RESULTS}, {LOG_HISTORY}, checkpoints"),
+            ("written to", f"{arguments.output_dir}: model, renderer, {CARD}, {RESULTS}, {LOG_HISTORY}, checkpoints"),
             (
                 "next",
                 f"pixel-lm finetune pos --model {arguments.output_dir} --data TREEBANK --output-dir FOLDER{shorter}",

@@ -106,11 +106,12 @@ def vit_settings(size: dict[str, int]) -> dict[str, Any]:
 class Tagger(nn.Module):
     """transformers' ViT with a linear layer on every patch."""
 
-    def __init__(self, size: dict[str, int]) -> None:
+    def __init__(self, size: dict[str, int], dropout: float = 0.0) -> None:
         super().__init__()
         from transformers import ViTConfig, ViTModel
 
-        config = ViTConfig(image_size=(PATCH, PATCH * TAGGING_PATCHES), **vit_settings(size))
+        settings = vit_settings(size) | {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+        config = ViTConfig(image_size=(PATCH, PATCH * TAGGING_PATCHES), **settings)
         self.vit = ViTModel(config, add_pooling_layer=False)
         self.classifier = nn.Linear(size["width"], LABELS)
 

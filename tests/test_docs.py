@@ -1,9 +1,11 @@
-"""The Python examples of the guides run as they stand; names on the hub stand for a folder here."""
+"""The Python examples of the guides run as they stand (names on the hub stand for a folder here), and their commands are ones."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -12,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from pixel_lm import PixelConfig, PixelForPreTraining, TextRenderer
-from pixel_lm.cli.main import build_parser
+from pixel_lm.cli.main import build_parser, main
 from pixel_lm.models.flops import pretraining_flops
 from pixel_lm.training.arguments import PretrainArguments, given_options, validate
 from pixel_lm.training.pretrain import build_model, peak_learning_rate
-from pixel_lm.training.recipes import recipe_names, resolve
+from pixel_lm.training.recipes import find_recipe, recipe_names, resolve
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 GUIDES = ("models.md", "checkpoints.md")
 
 
@@ -41,6 +44,57 @@ def test_python_examples_run(guide: str, code: str, tmp_path: Path) -> None:
         code = code.replace("Team-PIXEL/pixel-base", str(tmp_path))
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    fenced = [part.partition("\n") for part in path.read_text(encoding="utf-8").split("```")[1::2]]
+    return [code for marked, _, code in fenced if marked == language]
+
+
+def commands(path: Path) -> list[list[str]]:
+    """The words of each `pixel-lm` command in the shell examples of a page."""
+    lines = [line for code in blocks(path, "sh") for line in code.replace("\\\n", " ").splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("pixel-lm ")]
+
+
+PAGES = [path for path in (*sorted(DOCS.glob("*.md")), ROOT / "README.md") if commands(path)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_have_the_options_and_recipes_that_they_name(page: Path) -> None:
+    parser, _ = build_parser()
+    for words in commands(page):
+        args, extras = parser.parse_known_args(words)
+        assert not extras, words
+        recipe = getattr(args, "recipe", None)
+        if recipe is not None and not recipe.endswith(".yaml"):
+            assert find_recipe(recipe, "pretrain" if args.verb == "pretrain" else f"finetune/{args.task}")
+
+
+def test_table_of_recipes_is_up_to_date() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "recipe_table.py"))
+    guide = (DOCS / "finetuning.md").read_text(encoding="utf-8")
+    assert guide == script["renewed"](guide), "run `python scripts/recipe_table.py`"
+    names = re.findall(r"^\| \w+ \| `([\w-]+)` \|", guide, re.MULTILINE)
+    assert len(names) == len(list((ROOT / "recipes" / "finetune").glob("*/*.yaml")))
+
+
+def test_new_task_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guide from its first to its last line: files written, commands run."""
+    monkeypatch.chdir(tmp_path)
+    page = DOCS / "new-task.md"
+    for code in blocks(page, "python"):
+        (tmp_path / code.splitlines()[0].removeprefix("# ")).write_text(code, encoding="utf-8")
+    runpy.run_path("make_data.py")
+    for words in commands(page):
+        assert main([*words, "--cpu"]) == 0
+    results = json.loads(Path("runs/languages/all_results.json").read_text())
+    assert results["test_accuracy"] > 0.75 > 0.65 > results["test_baseline_accuracy"]
+    assert json.loads(Path("scores.json").read_text())["accuracy"] == pytest.approx(results["test_accuracy"])
+    gold, tagged = (Path(name).read_text(encoding="utf-8").split() for name in ("data/test.txt", "tagged.txt"))
+    right = [a == b for a, b in zip(gold, tagged, strict=True)]
+    assert sum(right) / len(right) == pytest.approx(results["test_accuracy"])
+    assert (tmp_path / "report" / "confusion.png").is_file()
 
 
 def pretraining_commands() -> list[list[str]]:

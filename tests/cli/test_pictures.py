@@ -27,6 +27,17 @@ def test_render_goes_on_in_further_strips(tmp_path: Path, capsys: pytest.Capture
     assert "strips" in capsys.readouterr().out
 
 
+def test_render_shows_pairs_in_windows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["render", "Who?", "--pair", "many words " * 20, "-o", str(tmp_path / "x.png"), "--max-seq-length", "20"]
+    patches = []
+    for stride in ("0", "6"):
+        assert main([*command, "--stride", stride]) == 0
+        patches.append(int(capsys.readouterr().out.split(" strips, ")[1].split(" patches")[0]))
+    assert patches[1] > patches[0] > 20
+    assert main([*command, "--stride", "30"]) == 2
+    assert "stride must lie between" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -60,7 +60,7 @@ def test_fixed_length() -> None:
 
 def test_only_bytes_are_patches() -> None:
     with pytest.raises(ValueError, match="must be uint8, not float64"):
-        Padding().pad([np.zeros((2, 16, 16))])  # type: ignore[list-item]
+        Padding().pad([np.zeros((2, 16, 16))])
 
 
 def test_pretraining_batch() -> None:

@@ -50,8 +50,9 @@ def test_one_language_of_xnli(tmp_path: Path) -> None:
     )
     path = write(tmp_path / "xnli.dev.tsv", XNLI_HEADER + "".join(rows))
     assert pairs(path, "bg") == [("bg one", "bg two", "entailment")]
+    assert [example.language for example in read_nli(path, "all").examples] == ["ar", "bg"]
     with pytest.raises(
-        UserError, match=r"line 2: the file has a column 'language'; name the one that you want \(here: ar\)"
+        UserError, match=r"line 2: the file has a column 'language'; name the one that you want \(here: ar\), or all"
     ):
         read_nli(path)
     with pytest.raises(UserError, match="no pairs in the language 'en'; there are: ar, bg"):
@@ -95,3 +96,14 @@ def test_real_files(shared_dir: Path) -> None:
             assert Counter(example.label for example in data.examples) == balanced, path
     assert len(read_nli(shared_dir / "data/glue/snli-dev.csv.xz").examples) == 9831
     assert len(read_nli(shared_dir / "data/glue/mnli-dev.csv.xz").examples) == 19647
+
+
+def test_training_data_of_all_languages(tmp_path: Path) -> None:
+    for language in ("ur", "xx", "en"):
+        text = f"premise\thypo\tlabel\n{language} one\t{language} two\tcontradictory\n"
+        write(tmp_path / f"multinli.train.{language}.tsv", text)
+    write(tmp_path / "xnli.dev.tsv", XNLI_HEADER)
+    assert [pair[0] for pair in pairs(tmp_path, "all")] == ["en one", "ur one", "xx one"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty: no files like multinli\.train\.en\.tsv"):
+        read_nli(tmp_path / "empty", "all")

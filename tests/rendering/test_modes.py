@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pixel_lm.cli import render as command
@@ -74,6 +74,33 @@ def test_windows_show_the_whole_second_text(first: str, second: str, length: int
             previous_end = end
     # A cluster wider than a window is the only thing that may be cut.
     assert shown == set(range(len(second))) or length < 20
+
+
+@settings(max_examples=30)
+@given(first=TEXT, second=TEXT, times=st.integers(1, 12), length=st.integers(30, 600))
+def test_a_pair_shows_all_that_fits(first: str, second: str, times: int, length: int) -> None:
+    first, second = first * times, second * times  # also stretches of hundreds of characters without a space
+    full = renderer(9000)((first, second), return_offset_mapping=True)
+    for number, text in enumerate((first, second)):
+        assert max((end for _, end in spans_of(full, number)), default=0) == len(text)
+    cut = renderer(length)((first, second))
+    if len(full) <= length:
+        assert np.array_equal(cut.patches, full.patches)
+    else:  # but for a cluster that is wider than what is left
+        assert length - len(cut) <= 8
+
+
+def test_thai_without_spaces_is_not_cut_in_pairs() -> None:
+    thai = "ภาษาไทยเขียนติดกันโดยไม่มีช่องว่าง" * 4 + " " + "และต่อไป"
+    pair = renderer(400)((thai, thai))
+    assert len(pair) == 2 * renderer(400).num_patches(thai)
+
+
+@settings(max_examples=30)
+@given(text=TEXT, profile=st.sampled_from(sorted(PROFILES)), strategy=st.sampled_from(["continuous", "words"]))
+def test_measured_as_it_is_drawn(text: str, profile: str, strategy: str) -> None:
+    drawing = renderer(9000, strategy, profile)
+    assert len(drawing(text)) == drawing.num_patches(text)
 
 
 def test_a_truncated_first_text_frees_its_room() -> None:

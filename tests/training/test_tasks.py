@@ -14,9 +14,12 @@ from pixel_lm.cli.main import main
 from pixel_lm.data.conllu import read_conllu
 from pixel_lm.data.glue import GLUE_TASKS
 from pixel_lm.data.ner import read_ner
+from pixel_lm.models import PixelConfig, PixelForPreTraining
+from pixel_lm.rendering import TextRenderer
 from pixel_lm.tasks import TASKS
 from pixel_lm.training.arguments import FinetuneArguments
 from pixel_lm.training.finetune import run_finetuning
+from pixel_lm.training.loading import load_config
 from pixel_lm.training.recipes import find_recipe, read_recipe, recipe_names
 
 NAMES = {"PER": ["Anna", "Boris"], "LOC": ["Oslo", "Quito"]}
@@ -148,6 +151,18 @@ def test_learns_evaluates_predicts_and_reloads(
     assert main(["evaluate", task, str(data), *model, "--json", str(tmp_path / "scores.json")]) == 0
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores[metric] == pytest.approx(results[f"test_{metric}"], abs=1e-6)
+    report = tmp_path / "report"
+    assert main(["evaluate", task, str(data), *model, "--report", str(report)]) == 0
+    written = json.loads((report / "report.json").read_text())
+    assert (
+        written["scores"] == scores and len((report / "errors.tsv").read_text().splitlines()) == written["errors"] + 1
+    )
+    assert (report / "confusion.png").exists() == (task != "qa")
+    if task == "parsing":
+        assert 1 - written["errors"] / written["words"] == pytest.approx(scores["las"])
+        assert read_conllu(report / "errors.conllu") if written["errors"] else True
+    elif task in ("classification", "nli"):
+        assert 1 - written["errors"] / written["examples"] == pytest.approx(scores["accuracy"])
     capsys.readouterr()
     output = tmp_path / "predictions"
     assert main(["predict", task, str(test_file), *model, "--output", str(output)]) == 0
@@ -165,7 +180,11 @@ def test_learns_evaluates_predicts_and_reloads(
         ]
         right = [g.head == f.head and g.deprel == f.deprel for g, f in pairs_of_words]
         assert sum(right) / len(right) == pytest.approx(results["test_las"])
-        assert main(["evaluate", task, str(data), *model, "--decoding", "tree"]) == 0
+        trees, scored = tmp_path / "trees.conllu", tmp_path / "trees.json"
+        assert main(["evaluate", task, str(data), *model, "--decoding", "tree", "--json", str(scored)]) == 0
+        assert main(["predict", task, str(test_file), *model, "--decoding", "tree", "-o", str(trees)]) == 0
+        assert main(["score", str(test_file), str(trees), "--json", str(tmp_path / "conll18.json")]) == 0
+        assert json.loads((tmp_path / "conll18.json").read_text())["las"] == json.loads(scored.read_text())["las"]
     elif task == "qa":
         assert len(json.loads(output.read_text())) == 12
         best = tmp_path / "best.json"
@@ -176,12 +195,56 @@ def test_learns_evaluates_predicts_and_reloads(
         assert output.read_text().startswith("index\tprediction\n0\t")
 
 
-def sample(task: str, glue_task: str | None, folder: Path) -> Path:
+def xnli(folder: Path) -> Path:
+    """The layout of translate-train-all, two languages."""
+    folder.mkdir()
+    rows = [("A man sleeps.", "He does not.", "contradiction"), ("A man sleeps.", "He rests.", "entailment")] * 2
+    for language in ("en", "fr"):
+        lines = ["premise\thypo\tlabel", *("\t".join((p, h, c.replace("ion", "ory"))) for p, h, c in rows)]
+        (folder / f"multinli.train.{language}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for split in ("dev", "test"):
+        lines = ["language\tgold_label\tsentence1\tsentence2"]
+        lines += [f"{language}\t{c}\t{p}\t{h}" for language in ("en", "fr") for p, h, c in rows]
+        (folder / f"xnli.{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_xnli_has_a_score_for_each_language(tmp_path: Path, tiny_encoder: dict[str, Any]) -> None:
+    values = {"language": "all", "steps": 2, "eval_steps": 2, "max_seq_length": 24}
+    results = run_finetuning(settings(tiny_encoder, "nli", xnli(tmp_path / "data"), tmp_path / "run", **values))
+    assert results["train_examples"] == 8
+    each = [results[f"test_accuracy_{language}"] for language in ("en", "fr")]
+    assert results["test_accuracy"] == pytest.approx(sum(each) / 2)
+
+
+def test_a_model_remembers_its_options(tmp_path: Path, tiny_encoder: dict[str, Any]) -> None:
+    """Also one that did not begin with random weights, and with the options of its last training."""
+    data, pretrained = glue("cola", tmp_path / "data"), tmp_path / "pretrained"
+    sizes = {name: value for name, value in tiny_encoder.items() if name != "cpu"}
+    decoder = {"decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2}
+    PixelForPreTraining(PixelConfig(**sizes, **decoder, image_size=(16, 640))).save_pretrained(pretrained)
+    TextRenderer(max_seq_length=40).save_pretrained(pretrained)
+    small = {"steps": 2, "eval_steps": 2, "max_seq_length": 40, "from_scratch": False}
+    run_finetuning(
+        settings(tiny_encoder, "glue", data, tmp_path / "cola", model=str(pretrained), glue_task="cola", **small)
+    )
+    assert main(["evaluate", "glue", str(data), "--split", "dev", "--model", str(tmp_path / "cola"), "--cpu"]) == 0
+    assert load_config(str(tmp_path / "cola")).task_options == {"glue_task": "cola"}
+    sst2 = glue("sst2", tmp_path / "sst2-data")
+    run_finetuning(
+        settings(tiny_encoder, "glue", sst2, tmp_path / "sst2", model=str(tmp_path / "cola"), glue_task="sst2", **small)
+    )
+    assert load_config(str(tmp_path / "sst2")).task_options == {"glue_task": "sst2"}
+
+
+def sample(task: str, glue_task: str | None, language: str | None, folder: Path) -> Path:
     if task == "glue":
         assert glue_task is not None
         return glue(glue_task, folder)
     if task == "pos":
         return write_splits(folder, *DATA["parsing"])
+    if task == "nli" and language == "all":
+        return xnli(folder)
     return write_splits(folder, *DATA[task])
 
 
@@ -191,7 +254,7 @@ RECIPES = [(task, name) for task in TASKS for name in recipe_names(f"finetune/{t
 @pytest.mark.parametrize(("task", "recipe"), RECIPES)
 def test_each_recipe_trains(tmp_path: Path, task: str, recipe: str, tiny_encoder: dict[str, Any]) -> None:
     values = read_recipe(find_recipe(recipe, f"finetune/{task}"), FinetuneArguments)
-    data = sample(task, values.get("glue_task"), tmp_path / "data")
+    data = sample(task, values.get("glue_task"), values.get("language"), tmp_path / "data")
     small: dict[str, Any] = {
         "model": None,
         "steps": 3,

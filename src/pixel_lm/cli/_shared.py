@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pixel_lm.errors import UserError
-from pixel_lm.tasks import TASKS
+from pixel_lm.tasks import TASKS, is_outside
 from pixel_lm.training.arguments import TaskArguments, add_options
 
 if TYPE_CHECKING:
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 def task_help() -> str:
     """The tasks, for the help of a verb."""
-    return "; ".join(f"{name}: {what}" for name, what in TASKS.items())
+    return "; ".join(f"{name}: {what}" for name, what in TASKS.items()) + "; or the path of a .py file with a TASK"
+
+
+def task_name(text: str) -> str:
+    """Type of the argument that names a task."""
+    if text not in TASKS and not is_outside(text):
+        raise argparse.ArgumentTypeError(f"invalid choice: {text!r} (choose from {', '.join(TASKS)}, or a .py file)")
+    return text
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +53,9 @@ def task_of_model(args: argparse.Namespace) -> Task:
     """
     from pixel_lm.tasks import get_task
     from pixel_lm.tasks.task import options_from
-    from pixel_lm.training.loading import load_config, stored_options
+    from pixel_lm.training.loading import load_model_config, stored_options
 
-    return get_task(args.task).with_options(options_from(vars(args), stored_options(load_config(args.model))))
+    return get_task(args.task).with_options(options_from(vars(args), stored_options(load_model_config(args.model))))
 
 
 def positive_integer(text: str) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pixel_lm.cli._shared import task_help
-from pixel_lm.tasks import TASKS
+from pixel_lm.cli._shared import task_help, task_name
 from pixel_lm.training.arguments import FinetuneArguments, add_options, given_options
 
 
@@ -19,7 +18,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "models), the recipe and the options, each overriding the one before. Interrupted runs continue when the same "
         "command is given again.",
     )
-    parser.add_argument("task", choices=list(TASKS), metavar="TASK", help=task_help())
+    parser.add_argument("task", type=task_name, metavar="TASK", help=task_help())
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="name of a recipe, or a .yaml file")
     parser.add_argument("--show-settings", action="store_true", help="print the resulting settings as YAML and stop")
     add_options(parser, FinetuneArguments)

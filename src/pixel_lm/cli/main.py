@@ -24,7 +24,18 @@ from pixel_lm import cli
 from pixel_lm.errors import StoppedBySignal, UserError
 
 # Order in the help; verbs that are not listed follow in the order of the alphabet.
-ORDER = ["quickstart", "render", "pretrain", "finetune", "evaluate", "predict", "reconstruct", "convert", "export"]
+ORDER = [
+    "quickstart",
+    "render",
+    "pretrain",
+    "finetune",
+    "evaluate",
+    "predict",
+    "score",
+    "reconstruct",
+    "convert",
+    "export",
+]
 
 
 class Parser(argparse.ArgumentParser):

@@ -6,8 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pixel_lm.cli._shared import add_model_options, check_writable, task_help, task_of_model
-from pixel_lm.tasks import TASKS
+from pixel_lm.cli._shared import add_model_options, check_writable, task_help, task_name, task_of_model
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,7 +19,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "prediction. qa: JSON with an answer for each question. Words beyond the length of a strip are tagged in a further one; "
         "the parser hangs them on the word before.",
     )
-    parser.add_argument("task", choices=list(TASKS), metavar="TASK", help=task_help())
+    parser.add_argument("task", type=task_name, metavar="TASK", help=task_help())
     parser.add_argument("data", metavar="FILE", help="file to annotate")
     parser.add_argument("--output", "-o", metavar="FILE", help="file to write (default: standard output)")
     parser.add_argument("--n-best-output", metavar="FILE", help="qa: also write several candidates per question (JSON)")

@@ -27,7 +27,18 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("text", nargs="?", help='the text; "-" reads standard input')
     parser.add_argument("--file", type=Path, metavar="FILE", help="render the text of this UTF-8 file instead")
-    parser.add_argument("--pair", metavar="TEXT", help="second text, after a separator")
+    parser.add_argument(
+        "--pair",
+        metavar="TEXT",
+        help="second text, after a separator; if it does not fit, further strips show the rest, each after the first text",
+    )
+    parser.add_argument(
+        "--stride",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --pair: patches of the second text that a further strip repeats from the one before (default: 0)",
+    )
     parser.add_argument(
         "--words", action="store_true", help="start every word (split at spaces) on a new patch, as for tagging"
     )
@@ -130,5 +141,9 @@ def _render(args: argparse.Namespace, renderer: TextRenderer, text: str) -> list
     if args.words:
         return [renderer(text.split())]
     if args.pair is not None:
-        return [renderer((text, args.pair))]
+        try:
+            first = renderer((text, args.pair), return_overflowing_patches=True, stride=args.stride)
+        except ValueError as error:  # the first text leaves no room, or the stride does not
+            raise UserError(str(error)) from None
+        return [first, *(first.windows or ())]
     return [renderer(piece) for piece in renderer.split(text.rstrip("\n")) or [""]]

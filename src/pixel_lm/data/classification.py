@@ -29,6 +29,8 @@ class ClassificationExample:
     source: str
     line: int
     """Where it stands, counted from 1."""
+    language: str | None = None
+    """Of files with several languages: its code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,17 +74,21 @@ class Padding:
         length = -(-longest // self.multiple_of) * self.multiple_of
         return length if self.max_length is None else min(length, self.max_length)
 
-    def pad(self, rows: Sequence[npt.NDArray[np.uint8]]) -> dict[str, torch.Tensor]:
+    def pad(self, rows: Sequence[npt.NDArray[Any]]) -> dict[str, torch.Tensor]:
         """Put rows of patches together.
 
         Args:
-            rows: uint8 `(n, height, width)`, with a third axis for colour, or `(n, values)`; n may differ.
+            rows: uint8 `(n, height, width)`, with a third axis for colour, or `(n, values)`; n may differ. Of text models int64
+                `(n,)`, tokens.
 
         Returns:
             `pixel_values` uint8 `(batch, length, values)`: each patch row by row (row, column, channel), white behind
-            the end of each row of patches. `attention_mask` int64 `(batch, length)`: 1 on patches, 0 behind.
+            the end of each row of patches. `attention_mask` int64 `(batch, length)`: 1 on patches, 0 behind. Of tokens
+            `input_ids` int64 `(batch, length)`, 0 behind the end.
         """
         length = self.padded_length(max(len(row) for row in rows))
+        if rows[0].ndim == 1:
+            return _pad_tokens(rows, length)
         values = rows[0][0].size
         pixel_values = np.empty((len(rows), length, values), dtype=np.uint8)
         attention_mask = np.zeros((len(rows), length), dtype=np.int64)
@@ -94,6 +99,15 @@ class Padding:
             pixel_values[i, len(row) :] = PADDING_VALUE
             attention_mask[i, : len(row)] = 1
         return {"pixel_values": torch.from_numpy(pixel_values), "attention_mask": torch.from_numpy(attention_mask)}
+
+
+def _pad_tokens(rows: Sequence[npt.NDArray[np.int64]], length: int) -> dict[str, torch.Tensor]:
+    input_ids = np.zeros((len(rows), length), dtype=np.int64)
+    attention_mask = np.zeros((len(rows), length), dtype=np.int64)
+    for i, row in enumerate(rows):
+        input_ids[i, : len(row)] = row
+        attention_mask[i, : len(row)] = 1
+    return {"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(attention_mask)}
 
 
 class PretrainingCollator:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -64,13 +66,14 @@ class PixelForBiaffineParsing(PixelPreTrainedModel):
 
     task = "dependency parsing"
     head_modules = ("biaffine_arcs", "biaffine_rels")
+    encoder_class: Callable[..., Any] = PixelModel
     label_weight = "biaffine_rels.weight"
     # Published files carry a classifier that nothing uses.
     _keys_to_ignore_on_load_unexpected = [r"^decoder\.", r"^classifier\."]  # noqa: RUF012
 
     def __init__(self, config: PixelConfig) -> None:
         super().__init__(config)
-        self.vit = PixelModel(config, add_pooling_layer=True)
+        self.vit = self.encoder_class(config, add_pooling_layer=True)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.biaffine_arcs = Biaffine(config.hidden_size, 1, bias_y=False)
         self.biaffine_rels = Biaffine(config.hidden_size, config.num_labels, bias_y=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import nn
 from transformers.modeling_outputs import QuestionAnsweringModelOutput
@@ -22,6 +25,7 @@ class PixelForQuestionAnswering(PixelPreTrainedModel):
 
     task = "question answering"
     head_modules = ("qa_outputs",)
+    encoder_class: Callable[..., Any] = PixelModel
     # Published files carry a classifier that nothing uses.
     _keys_to_ignore_on_load_unexpected = [r"^decoder\.", r"^classifier\."]  # noqa: RUF012
 
@@ -31,7 +35,7 @@ class PixelForQuestionAnswering(PixelPreTrainedModel):
             raise ValueError(
                 f"question answering has 2 scores for each patch, start and end, not num_labels={config.num_labels}"
             )
-        self.vit = PixelModel(config)
+        self.vit = self.encoder_class(config)
         self.qa_outputs = nn.Linear(config.hidden_size, 2)
         self.post_init()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -30,6 +30,7 @@ class PixelForSequenceClassification(PixelPreTrainedModel):
 
     task = "sequence classification"
     head_modules = ("classifier",)
+    encoder_class: Callable[..., Any] = PixelModel
     label_weight = "classifier.weight"
     # Published files of "cls" models carry a pooler of patches too.
     _keys_to_ignore_on_load_unexpected = [r"^decoder\.", r"^pooler\."]  # noqa: RUF012
@@ -41,7 +42,7 @@ class PixelForSequenceClassification(PixelPreTrainedModel):
         config.pooling_mode = config.pooling_mode or "mean"
         self.num_labels = config.num_labels
         by_cls = config.pooling_mode == "cls"
-        self.vit = PixelModel(config, add_pooling_layer=by_cls)
+        self.vit = self.encoder_class(config, add_pooling_layer=by_cls)
         self.pooler = None if by_cls else PixelSequencePooler(config, config.pooling_mode)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.post_init()

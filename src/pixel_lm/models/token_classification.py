@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import nn
 from transformers.modeling_outputs import TokenClassifierOutput
@@ -19,11 +22,12 @@ class PixelForTokenClassification(PixelPreTrainedModel):
 
     task = "token classification"
     head_modules = ("classifier",)
+    encoder_class: Callable[..., Any] = PixelModel
     label_weight = "classifier.weight"
 
     def __init__(self, config: PixelConfig) -> None:
         super().__init__(config)
-        self.vit = PixelModel(config)
+        self.vit = self.encoder_class(config)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.classifier = nn.Linear(config.hidden_size, len(config.id2label or ()))
         self.post_init()

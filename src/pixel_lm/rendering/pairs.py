@@ -129,10 +129,14 @@ class PairRenderer:
         self._meet(text, limit)
         for match in _WORDS.finditer(text):
             word = match.group()
-            size = self.typesetter.width_of_word(word) if len(word) <= _LONGEST_WORD else limit + 1
-            if width + size > limit:
-                end += self._part_that_fits(word[: max(_LONGEST_WORD, room * _CHARACTERS_PER_PATCH)], limit - width)
-                break
+            is_long = len(word) > _LONGEST_WORD
+            size = 0 if is_long else self.typesetter.width_of_word(word)
+            if is_long or width + size > limit:
+                part = self._part_that_fits(word[: max(_LONGEST_WORD, room * _CHARACTERS_PER_PATCH)], limit - width)
+                if part < len(word):
+                    end += part
+                    break
+                size = self.typesetter.line(word).width
             width += size
             end = match.end()
         line = self.typesetter.line(text[:end], level)

@@ -540,7 +540,7 @@ class TextRenderer:
 
     def _step_of_word(self, word: str) -> int:
         """Pixels to the start of the next word, where words start on patches. 0 for a word of spaces, which is not drawn."""
-        width = self._typesetter.width_of_word(word + " ") if word else 0
+        width = self._word_setter.width_of_word(word + " ") if word else 0
         return -(-width // self.patch_size) * self.patch_size
 
     def _width_of_words(self, words: Sequence[str]) -> int:
@@ -548,9 +548,9 @@ class TextRenderer:
         indent = self._typesetter.profile.indent
         x = indent
         for word in words[:-1]:
-            x = -(-(x + self._typesetter.width_of_word(word + " ")) // self.patch_size) * self.patch_size
+            x = -(-(x + self._word_setter.width_of_word(word + " ")) // self.patch_size) * self.patch_size
         if words:
-            x += self._typesetter.width_of_word(words[-1]) + indent
+            x += self._word_setter.width_of_word(words[-1]) + indent
         return -(-x // self.patch_size) * self.patch_size
 
     def _parts(self, word: str, limit: int) -> list[str]:

@@ -20,11 +20,13 @@ from pixel_lm.data.classification import ClassificationExample, read_classificat
 from pixel_lm.data.collators import IGNORED_LABEL, Padding
 from pixel_lm.data.conllu import Split
 from pixel_lm.data.files import COMPRESSION_SUFFIXES, read_lines
+from pixel_lm.data.tokens import TokenRenderer
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelForSequenceClassification
-from pixel_lm.rendering import Rendering, TextRenderer
+from pixel_lm.rendering import Rendering
 from pixel_lm.tasks.metrics.classification import label_accuracy, pearson, spearman
-from pixel_lm.tasks.task import CACHE_BYTES, Cache, Task, TaskDataset, run_model
+from pixel_lm.tasks.reports import ErrorReport, classification_report, regression_report
+from pixel_lm.tasks.task import CACHE_BYTES, Cache, Renderer, Task, TaskDataset, run_model
 
 _SPLIT_NAMES = {"train": ("train",), "dev": ("dev", "valid", "validation"), "test": ("test",)}
 _SUFFIXES = (".tsv", ".csv", ".jsonl")
@@ -46,20 +48,19 @@ def tidy_spaces(text: str) -> str:
     return text
 
 
-def render_texts(renderer: TextRenderer, texts: Sequence[str]) -> tuple[Rendering, bool]:
+def render_texts(renderer: Renderer, texts: Sequence[str]) -> tuple[Rendering, bool]:
     """Render one text or two, and say whether they fit whole.
 
     Of two texts that do not fit together each gets at least half of the strip, if it needs that much.
     """
     room = renderer.max_seq_length
+    needed = [renderer.num_patches(text) for text in texts]  # each with a separator
+    if sum(needed) <= room:
+        return renderer(texts[0] if len(texts) == 1 else (texts[0], texts[1])), True
     if len(texts) == 1:
-        rendering = renderer(texts[0], return_offset_mapping=True)
-        return rendering, _shows_all(rendering, texts[0], 0)
+        return renderer(texts[0]), renderer.num_patches(texts[0].rstrip()) <= room
     first, second = texts
-    needed = [len(renderer(text)) for text in texts]  # at most `room`, each with a separator
-    limit = None
-    if sum(needed) >= room:
-        limit = max(1, room // 2 - 2, room - needed[1] - 2)
+    limit = max(1, room // 2 - 2, room - needed[1] - 2)
     rendering = renderer((first, second), return_offset_mapping=True, text_a_max_length=limit)
     return rendering, _shows_all(rendering, first, 0) and _shows_all(rendering, second, 1)
 
@@ -91,7 +92,7 @@ class ClassificationDataset(TaskDataset):
     def __init__(
         self,
         examples: Sequence[ClassificationExample],
-        renderer: TextRenderer,
+        renderer: Renderer,
         label2id: dict[str, int] | None,
         prepare: Callable[[str], str] = str,
     ) -> None:
@@ -103,6 +104,11 @@ class ClassificationDataset(TaskDataset):
         self.lengths: list[int] = []
         self.whole = 0
         for index in range(len(self.examples)):
+            if self._cache.is_full:  # the rest is drawn by the processes that load data
+                needed = sum(map(renderer.num_patches, self._texts(index)))
+                self.lengths.append(min(needed, renderer.max_seq_length))
+                self.whole += needed <= renderer.max_seq_length
+                continue
             strip, whole = self._render(index)
             self.lengths.append(len(strip.patches))
             self.whole += whole
@@ -119,8 +125,11 @@ class ClassificationDataset(TaskDataset):
         """Examples, and the part of them that fits whole."""
         return {"examples": len(self), "coverage": self.whole / len(self) if len(self) else 0.0}
 
+    def _texts(self, index: int) -> list[str]:
+        return [self.prepare(text) for text in self.examples[index].texts]
+
     def _render(self, index: int) -> tuple[LabelledStrip, bool]:
-        rendering, whole = render_texts(self.renderer, [self.prepare(text) for text in self.examples[index].texts])
+        rendering, whole = render_texts(self.renderer, self._texts(index))
         return LabelledStrip(np.ascontiguousarray(rendering.patches), self.labels[index].item()), whole
 
 
@@ -224,10 +233,13 @@ class ClassificationTask(Task):
             )
 
     def dataset(
-        self, examples: Sequence[ClassificationExample], renderer: TextRenderer, config: PixelConfig
+        self, examples: Sequence[ClassificationExample], renderer: Renderer, config: PixelConfig
     ) -> ClassificationDataset:
         """Rendered texts with their labels."""
-        return ClassificationDataset(examples, renderer, None if self.regression else config.label2id, self.prepare)
+        label2id = None if self.regression else config.label2id
+        # Published pixel models saw tidied texts; tokenizers have their own way with blanks.
+        prepare = str if isinstance(renderer, TokenRenderer) else self.prepare
+        return ClassificationDataset(examples, renderer, label2id, prepare)
 
     def collator(self) -> Callable[[Sequence[LabelledStrip]], dict[str, torch.Tensor]]:
         """Batches as long as the longest text."""
@@ -266,7 +278,7 @@ class ClassificationTask(Task):
     def predict(
         self,
         model: Any,
-        renderer: TextRenderer,
+        renderer: Renderer,
         examples: Sequence[ClassificationExample],
         batch_size: int = 64,
         progress: Callable[[int], Any] | None = None,
@@ -283,6 +295,15 @@ class ClassificationTask(Task):
         for index, value in enumerate(predictions):
             lines.append(f"{index}\t{value:.3f}" if isinstance(value, float) else f"{index}\t{value}")
         return "\n".join(lines) + "\n"
+
+    def report(self, examples: Sequence[ClassificationExample], predictions: Sequence[str | float]) -> ErrorReport:
+        """Each label, or numbers by size, and the texts with a wrong one."""
+        texts, lines = [example.texts for example in examples], [example.line for example in examples]
+        if self.regression:
+            gold = [float(example.label or 0) for example in examples]
+            return regression_report(texts, gold, [float(value) for value in predictions], lines)
+        labels = [str(example.label) for example in examples]
+        return classification_report(texts, labels, [str(value) for value in predictions], lines)
 
 
 TASK = ClassificationTask()

@@ -6,6 +6,7 @@ with. Words that do not fit into the strip count as outside of entities in the s
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from pixel_lm.data.ner import NerSentence, collect_labels, find_ner_file, read_l
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig
 from pixel_lm.tasks.baselines import MostFrequentTag
-from pixel_lm.tasks.metrics.spans import OUTSIDE, span_scores
+from pixel_lm.tasks.metrics.spans import OUTSIDE, span_scores, span_scores_by_type
+from pixel_lm.tasks.reports import ErrorReport, Table
 from pixel_lm.tasks.tagging import TaggingDataset, TaggingTask
 from pixel_lm.tasks.task import shortened
 
@@ -75,6 +77,17 @@ class NerTask(TaggingTask):
         tagger = MostFrequentTag((s.forms, s.tags) for s in train)
         scores = span_scores([tagger(s.forms) for s in examples], [list(s.tags) for s in examples])
         return {name: scores[name] for name in ("f1", "accuracy")}
+
+    def report(self, examples: Sequence[NerSentence], predictions: Sequence[Sequence[str]]) -> ErrorReport:
+        """Each type of entity, each tag, and the words with a wrong one."""
+        report = super().report(examples, predictions)
+        types = span_scores_by_type(predictions, [s.tags for s in examples])
+        rows = tuple(
+            (kind, scores["precision"], scores["recall"], scores["f1"], int(scores["support"]))
+            for kind, scores in types.items()
+        )
+        entities = Table("Entities", ("type", "precision", "recall", "f1", "support"), rows)
+        return dataclasses.replace(report, tables=(entities, *report.tables))
 
 
 def collect_labels_as_they_are(sentences: Sequence[NerSentence]) -> list[str]:

@@ -7,6 +7,7 @@ out, and so are those whose head does not fit. Predictions give words that do no
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,9 @@ from pixel_lm.data.collators import IGNORED_LABEL, Padding
 from pixel_lm.data.conllu import Sentence, Split, find_treebank_file, read_conllu
 from pixel_lm.data.dependencies import RELATIONS, Arc, read_arcs
 from pixel_lm.models import PixelConfig, PixelForBiaffineParsing
-from pixel_lm.rendering import TextRenderer
 from pixel_lm.tasks.metrics.parsing import attachment_scores, is_punctuation
-from pixel_lm.tasks.task import CACHE_BYTES, Cache, Decoding, Task, TaskDataset, batches
+from pixel_lm.tasks.reports import ErrorReport, parsing_report
+from pixel_lm.tasks.task import CACHE_BYTES, Cache, Decoding, Renderer, Task, TaskDataset, batches
 from pixel_lm.tasks.trees import greedy_heads, tree_heads
 
 NO_HEAD = -1
@@ -53,7 +54,7 @@ class ParsingDataset(TaskDataset):
     """
 
     def __init__(
-        self, sentences: Sequence[Sentence], renderer: TextRenderer, relation2id: dict[str, int], labelled: bool = True
+        self, sentences: Sequence[Sentence], renderer: Renderer, relation2id: dict[str, int], labelled: bool = True
     ) -> None:
         self.sentences = list(sentences)
         self.renderer = renderer
@@ -143,7 +144,7 @@ class ParsingTask(Task):
         """Sentences; their arcs are read when they are rendered."""
         return read_conllu(path)
 
-    def dataset(self, examples: Sequence[Sentence], renderer: TextRenderer, config: PixelConfig) -> ParsingDataset:
+    def dataset(self, examples: Sequence[Sentence], renderer: Renderer, config: PixelConfig) -> ParsingDataset:
         """Sentences with heads and relations."""
         return ParsingDataset(examples, renderer, config.label2id)
 
@@ -203,7 +204,7 @@ class ParsingTask(Task):
     def predict(
         self,
         model: Any,
-        renderer: TextRenderer,
+        renderer: Renderer,
         examples: Sequence[Sentence],
         batch_size: int = 64,
         progress: Callable[[int], Any] | None = None,
@@ -232,6 +233,27 @@ class ParsingTask(Task):
             sentence.to_conllu(head=[arc.head for arc in arcs], deprel=[arc.relation for arc in arcs])
             for sentence, arcs in zip(examples, predictions, strict=True)
         )
+
+    def report(self, examples: Sequence[Sentence], predictions: Sequence[list[Arc]]) -> ErrorReport:
+        """Each relation, distances of heads, and the words with a wrong arc; `errors.conllu` has their sentences as predicted, with the
+        gold arc in MISC."""
+        gold = [read_arcs(sentence) for sentence in examples]
+        report = parsing_report([sentence.forms for sentence in examples], gold, predictions)
+        wrong = [
+            sentence.to_conllu(
+                head=[arc.head for arc in found], deprel=[arc.relation for arc in found],
+                misc=[_with_gold(word.misc, a, b) for word, a, b in zip(sentence.words, arcs, found, strict=True)],
+            )
+            for sentence, arcs, found in zip(examples, gold, predictions, strict=True)
+            if arcs != found
+        ]  # fmt: skip
+        return dataclasses.replace(report, files={"errors.conllu": "".join(wrong)})
+
+
+def _with_gold(misc: str, gold: Arc, found: Arc) -> str | None:
+    if gold == found:
+        return None
+    return ("" if misc == "_" else f"{misc}|") + f"GoldHead={gold.head}|GoldDeprel={gold.relation}"
 
 
 TASK = ParsingTask()

@@ -22,10 +22,11 @@ from pixel_lm.data.conllu import Split
 from pixel_lm.data.questions import Question, find_question_file, read_questions
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelForQuestionAnswering
-from pixel_lm.rendering import Rendering, TextRenderer
+from pixel_lm.rendering import Rendering
 from pixel_lm.tasks.answers import AnswerOptions, Prediction, Window, context_spans, predict_answer
 from pixel_lm.tasks.metrics.questions import get_rule, score_answer, squad2_scores, squad_scores, tydiqa_scores
-from pixel_lm.tasks.task import CACHE_BYTES, Cache, Task, TaskDataset, run_model
+from pixel_lm.tasks.reports import ErrorReport, ScoredAnswer, questions_report
+from pixel_lm.tasks.task import CACHE_BYTES, Cache, Renderer, Task, TaskDataset, run_model
 
 NO_ANSWER = -1
 """Place of windows that do not show the answer."""
@@ -56,7 +57,7 @@ class QuestionDataset(TaskDataset):
     """
 
     def __init__(
-        self, questions: Sequence[Question], renderer: TextRenderer, stride: int, question_max_length: int | None
+        self, questions: Sequence[Question], renderer: Renderer, stride: int, question_max_length: int | None
     ) -> None:
         self.questions = list(questions)
         self.renderer = renderer
@@ -127,7 +128,7 @@ def answer_patches(question: Question, spans: np.ndarray) -> tuple[int, int]:
 def collate_windows(examples: Sequence[WindowExample]) -> dict[str, torch.Tensor]:
     """Make a batch: `pixel_values`, `attention_mask`, `start_positions`, `end_positions` (batch,), see the model."""
     batch = Padding().pad([example.patches for example in examples])
-    length = batch["pixel_values"].shape[1]
+    length = batch["attention_mask"].shape[1]
     special = {NO_ANSWER: length, IGNORED: length + 1}
     for name, values in (("start", [e.start for e in examples]), ("end", [e.end for e in examples])):
         batch[f"{name}_positions"] = torch.tensor([special.get(value, value) for value in values])
@@ -162,7 +163,7 @@ class QaTask(Task):
         if config.num_labels != 2:
             raise UserError(f"{model} is no model for qa: it has {config.num_labels} outputs per patch, expected 2")
 
-    def dataset(self, examples: Sequence[Question], renderer: TextRenderer, config: PixelConfig) -> QuestionDataset:
+    def dataset(self, examples: Sequence[Question], renderer: Renderer, config: PixelConfig) -> QuestionDataset:
         """All windows of all questions."""
         return QuestionDataset(examples, renderer, self.options.stride, self.options.question_max_length)
 
@@ -222,7 +223,7 @@ class QaTask(Task):
     def predict(
         self,
         model: Any,
-        renderer: TextRenderer,
+        renderer: Renderer,
         examples: Sequence[Question],
         batch_size: int = 64,
         progress: Callable[[int], Any] | None = None,
@@ -241,6 +242,16 @@ class QaTask(Task):
     def write_n_best(self, examples: Sequence[Question], predictions: Sequence[Prediction]) -> str:
         """JSON: the candidates by the id of the question, best first, with places, logits and probabilities."""
         return _json({q.id: [asdict(c) for c in p.candidates] for q, p in zip(examples, predictions, strict=True)})
+
+    def report(self, examples: Sequence[Question], predictions: Sequence[Prediction]) -> ErrorReport:
+        """Exact match and F1 by kinds of questions, and the questions with an answer that is not exact."""
+        rule, scored = get_rule(self.options.answer_rule), []
+        for question, prediction in zip(examples, predictions, strict=True):
+            answers = tuple(answer.text for answer in question.answers or ())
+            score = score_answer(prediction.text, answers or ("",), rule)
+            f1 = score.f1 if answers else score.exact_match
+            scored.append(ScoredAnswer(question.id, question.question, answers, prediction.text, score.exact_match, f1))
+        return questions_report(scored)
 
 
 def _json(value: Any) -> str:

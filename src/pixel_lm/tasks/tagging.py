@@ -13,10 +13,11 @@ from pixel_lm.data.collators import IGNORED_LABEL, Padding, TaggingCollator, Tag
 from pixel_lm.models import PixelConfig, PixelForTokenClassification
 from pixel_lm.tasks.baselines import MostFrequentTag
 from pixel_lm.tasks.metrics import accuracy, tagging_scores
-from pixel_lm.tasks.task import CACHE_BYTES, Cache, Task, TaskDataset, batches
+from pixel_lm.tasks.reports import ErrorReport, tagging_report
+from pixel_lm.tasks.task import CACHE_BYTES, Cache, Renderer, Task, TaskDataset, batches
 
 if TYPE_CHECKING:
-    from pixel_lm.rendering import Rendering, TextRenderer
+    from pixel_lm.rendering import Rendering
 
 
 class TaggingTask(Task):
@@ -33,7 +34,7 @@ class TaggingTask(Task):
     def write_tags(self, sentence: Any, tags: Sequence[str]) -> str:
         """A sentence with other tags, in the format of the file."""
 
-    def dataset(self, examples: Sequence[Any], renderer: TextRenderer, config: PixelConfig) -> TaggingDataset:
+    def dataset(self, examples: Sequence[Any], renderer: Renderer, config: PixelConfig) -> TaggingDataset:
         """Sentences with a label on the first patch of each word."""
         return TaggingDataset(self, examples, renderer, config.label2id)
 
@@ -59,7 +60,7 @@ class TaggingTask(Task):
     def predict(
         self,
         model: Any,
-        renderer: TextRenderer,
+        renderer: Renderer,
         examples: Sequence[Any],
         batch_size: int = 64,
         progress: Callable[[int], Any] | None = None,
@@ -70,6 +71,10 @@ class TaggingTask(Task):
     def write(self, examples: Sequence[Any], predictions: Sequence[Any]) -> str:
         """The file that was read, with other tags."""
         return "".join(self.write_tags(s, tags) for s, tags in zip(examples, predictions, strict=True))
+
+    def report(self, examples: Sequence[Any], predictions: Sequence[Sequence[str]]) -> ErrorReport:
+        """Each tag, and the words with a wrong one."""
+        return tagging_report([s.forms for s in examples], [self.read_tags(s) for s in examples], predictions)
 
 
 def label_words(rendering: Rendering, label_ids: Sequence[int]) -> np.ndarray:
@@ -102,7 +107,7 @@ class TaggingDataset(TaskDataset):
     """
 
     def __init__(
-        self, task: TaggingTask, sentences: Sequence[Any], renderer: TextRenderer, label2id: dict[str, int]
+        self, task: TaggingTask, sentences: Sequence[Any], renderer: Renderer, label2id: dict[str, int]
     ) -> None:
         self.sentences = list(sentences)
         self.renderer = renderer
@@ -152,7 +157,7 @@ def _predict_patches(model: PixelForTokenClassification, batch: dict[str, torch.
 
 def tag(
     model: PixelForTokenClassification,
-    renderer: TextRenderer,
+    renderer: Renderer,
     sentences: Sequence[Sequence[str]],
     batch_size: int = 64,
     progress: Callable[[int], Any] | None = None,

@@ -20,7 +20,8 @@ from torch.utils.data import Dataset
 from pixel_lm.data.conllu import Split
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelPreTrainedModel
-from pixel_lm.rendering import TextRenderer
+from pixel_lm.rendering import Rendering
+from pixel_lm.tasks.reports import ErrorReport
 
 E = TypeVar("E")
 
@@ -38,7 +39,7 @@ class TaskOptions:
     """Entities, classification: file with one label per line, in the order in which the model numbers them."""
     glue_task: str | None = None
     language: str | None = None
-    """XNLI: of files with several languages, the one that is wanted."""
+    """XNLI: of files with several languages, the one that is wanted, or `all`."""
     text_columns: tuple[str, ...] = ("text",)
     label_column: str = "label"
     regression: bool = False
@@ -74,6 +75,32 @@ class TaskDataset(Dataset[Any], ABC):
     @abstractmethod
     def figures(self) -> dict[str, float]:
         """How many of what there is, and `coverage`: the part of it that fits."""
+
+
+class Renderer(Protocol):
+    """What tasks need of a `TextRenderer`; a `TokenRenderer` has it too, so that text models do the same tasks."""
+
+    @property
+    def max_seq_length(self) -> int:
+        """Patches at most."""
+
+    def num_patches(self, text: str, /) -> int:
+        """Patches that a text needs."""
+
+    def __call__(
+        self,
+        text: str | tuple[str, str] | list[str],
+        /,
+        *,
+        return_offset_mapping: bool = False,
+        return_overflowing_patches: bool = False,
+        stride: int = 0,
+        text_a_max_length: int | None = None,
+    ) -> Rendering:
+        """Render a text, a pair or a list of words."""
+
+    def save_pretrained(self, folder: str | Path, /) -> None:
+        """Save it with a model."""
 
 
 class Collator(Protocol):
@@ -144,7 +171,7 @@ class Task(ABC):
             raise UserError(f"{model} is no model for {self.name}: its labels are {shortened(sorted(labels))}")
 
     @abstractmethod
-    def dataset(self, examples: Sequence[Any], renderer: TextRenderer, config: PixelConfig) -> TaskDataset:
+    def dataset(self, examples: Sequence[Any], renderer: Renderer, config: PixelConfig) -> TaskDataset:
         """Rendered examples with their labels as numbers of the model."""
 
     @abstractmethod
@@ -171,7 +198,7 @@ class Task(ABC):
     def predict(
         self,
         model: Any,
-        renderer: TextRenderer,
+        renderer: Renderer,
         examples: Sequence[Any],
         batch_size: int = 64,
         progress: Callable[[int], Any] | None = None,
@@ -185,6 +212,12 @@ class Task(ABC):
     def write_n_best(self, examples: Sequence[Any], predictions: Sequence[Any]) -> str:
         """The contents of a file with several predictions per example. UserError where there is only one."""
         raise UserError(f"--n-best-output: {self.name} has one prediction per example; leave the option out")
+
+    def report(self, examples: Sequence[Any], predictions: Sequence[Any]) -> ErrorReport:
+        """What is wrong in predictions for annotated examples. UserError where a task does not say how to compare them."""
+        raise UserError(
+            f"--report: the task {self.name} has no method `report`, which compares examples and predictions"
+        )
 
 
 class Cache:
@@ -201,6 +234,11 @@ class Cache:
         self.size += size
         if self.size <= self.limit:
             self.items[index] = item
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what comes now is not kept."""
+        return self.size > self.limit
 
     def __getitem__(self, index: int) -> Any:
         return self.items[index] if index in self.items else self.render(index)

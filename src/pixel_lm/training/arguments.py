@@ -231,7 +231,9 @@ class TaskArguments:
         None, "ner, classification: file with one label per line, in the order of the model's numbers", metavar="FILE"
     )
     glue_task: str | None = setting(None, "glue: which task, such as cola", metavar="NAME")
-    language: str | None = setting(None, "nli: of files with several languages, the one that is wanted", metavar="CODE")
+    language: str | None = setting(
+        None, "nli: of files with several languages, the one that is wanted, or all", metavar="CODE"
+    )
     text_columns: tuple[str, ...] = setting(("text",), "classification: one column of texts or two", metavar="COLUMN")
     label_column: str = setting("label", "classification: column of labels", metavar="COLUMN")
     regression: bool = setting(False, "classification: labels are numbers to be predicted as such")

@@ -12,7 +12,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import EarlyStoppingCallback, EvalPrediction, TrainerCallback
@@ -20,19 +20,20 @@ from transformers import EarlyStoppingCallback, EvalPrediction, TrainerCallback
 from pixel_lm.data.conllu import Split
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelPreTrainedModel
-from pixel_lm.rendering import TextRenderer
 from pixel_lm.tasks import get_task
 from pixel_lm.tasks.metrics import mean_and_deviation
-from pixel_lm.tasks.task import Task, TaskDataset, TaskOptions, options_from
+from pixel_lm.tasks.task import Renderer, Task, TaskDataset, TaskOptions, options_from
 from pixel_lm.training.arguments import FinetuneArguments, validate
 from pixel_lm.training.checkpoints import RESULTS, prepare_output_dir, stored_results
 from pixel_lm.training.loading import (
+    ModelConfig,
     check_length,
     dropout_settings,
     encoder_settings,
-    load_config,
     load_model,
-    load_renderer,
+    load_model_config,
+    load_renderer_for,
+    new_model,
 )
 from pixel_lm.training.reporting import (
     count_parameters,
@@ -94,7 +95,7 @@ def data_files(arguments: FinetuneArguments, task: Task) -> dict[Split, Path]:
                     raise
         elif split != "test":
             raise UserError(f"no {split} data: give --data FOLDER or --{setting.replace('_', '-')} FILE")
-        if split in files and not files[split].is_file():
+        if split in files and not files[split].exists():
             raise UserError(f"{files[split]}: no such file")
     return files
 
@@ -177,7 +178,7 @@ def _run_seed(arguments: FinetuneArguments) -> dict[str, Any]:
     examples = {split: task.read(path)[: limits[split]] for split, path in files.items()}
     set_seed(arguments.seed)
     model = build_model(arguments, task, examples["train"])
-    renderer = load_renderer(arguments)
+    renderer = load_renderer_for(arguments, model.config)
     datasets = {split: task.dataset(part, renderer, model.config) for split, part in examples.items()}
     with settings.main_process_first(desc="preparing the output folder"):
         resume = prepare_output_dir(arguments)
@@ -225,16 +226,16 @@ def build_model(arguments: FinetuneArguments, task: Task, examples: Sequence[Any
     if arguments.model is None:
         if not arguments.from_scratch:
             raise UserError("no model: give --model FOLDER, or --from-scratch to start from random weights")
-        config = PixelConfig(
+        config: ModelConfig = PixelConfig(
             **encoder_settings(arguments), patch_size=16, image_size=(16, 16 * arguments.max_seq_length)
         )
     else:
-        config = load_config(arguments.model)
+        config = load_model_config(arguments.model)
     check_length(config, arguments.max_seq_length)
     settings: dict[str, Any] = {
         **dropout_settings(arguments), **task.settings, "task_options": changed_options(task.options)
     }  # fmt: skip
-    if labels := task.choose_labels(examples, config):
+    if labels := task.choose_labels(examples, cast(PixelConfig, config)):
         settings["id2label"] = dict(enumerate(labels))
         settings["label2id"] = {label: index for index, label in enumerate(labels)}
     if arguments.pooling_mode is not None:
@@ -242,7 +243,7 @@ def build_model(arguments: FinetuneArguments, task: Task, examples: Sequence[Any
     if arguments.model is None or arguments.from_scratch:
         for name, value in settings.items():
             setattr(config, name, value)
-        return task.model_class(config)
+        return new_model(task.model_class, config)
     return load_model(task.model_class, arguments.model, **settings)
 
 
@@ -308,7 +309,7 @@ def write_predictions(
     output_dir: Path,
     task: Task,
     model: PixelPreTrainedModel,
-    renderer: TextRenderer,
+    renderer: Renderer,
     examples: Mapping[Split, Sequence[Any]],
     batch_size: int,
 ) -> None:
@@ -348,7 +349,7 @@ def _print_summary(
     if arguments.expected_score is not None:
         rows.append(("published", f"{arguments.expected_score}"))
     rows.append(("written to", f"{arguments.output_dir}: model, renderer, {RESULTS}, checkpoints"))
-    rows.append(("next", f"pixel-lm predict {task.name} FILE --model {arguments.output_dir}"))
+    rows.append(("next", f"pixel-lm predict {arguments.task} FILE --model {arguments.output_dir}"))
     print_summary("Fine-tuning is finished.", rows)
 
 

@@ -33,8 +33,8 @@ class Throughput(TrainerCallback):
         self._patches: torch.Tensor | int = 0
 
     def count(self, batch: Mapping[str, Any]) -> None:
-        """Add a batch with `pixel_values` (B, …) and, if it has padding, `attention_mask` (B, L)."""
-        values = batch["pixel_values"]
+        """Add a batch with `pixel_values` or `input_ids` (B, …) and, if it has padding, `attention_mask` (B, L)."""
+        values = batch["pixel_values"] if "pixel_values" in batch else batch["input_ids"]
         self._sequences += values.shape[0]
         mask = batch.get("attention_mask")
         self._patches = self._patches + (mask.sum() if mask is not None else values.shape[0] * values.shape[1])

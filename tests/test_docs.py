@@ -16,7 +16,8 @@ import pytest
 from pixel_lm import PixelConfig, PixelForPreTraining, TextRenderer
 from pixel_lm.cli.main import build_parser, main
 from pixel_lm.models.flops import pretraining_flops
-from pixel_lm.training.arguments import PretrainArguments, given_options, validate
+from pixel_lm.training.arguments import PretrainArguments, validate
+from pixel_lm.training.options import given_options
 from pixel_lm.training.pretrain import build_model, peak_learning_rate
 from pixel_lm.training.recipes import find_recipe, recipe_names, resolve
 

@@ -10,15 +10,8 @@ import pytest
 import yaml
 
 from pixel_lm.errors import UserError
-from pixel_lm.training.arguments import (
-    FinetuneArguments,
-    JobArguments,
-    PretrainArguments,
-    add_options,
-    given_options,
-    to_dict,
-    validate,
-)
+from pixel_lm.training.arguments import FinetuneArguments, JobArguments, PretrainArguments, to_dict, validate
+from pixel_lm.training.options import add_options, given_options
 from pixel_lm.training.recipes import as_yaml, find_recipe, read_recipe, recipe_names, recipes_dir, resolve
 
 

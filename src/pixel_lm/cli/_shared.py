@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pixel_lm.errors import UserError
 from pixel_lm.tasks import TASKS, is_outside
-from pixel_lm.training.arguments import TaskArguments, add_options
+from pixel_lm.training.arguments import TaskArguments
+from pixel_lm.training.options import add_options
 
 if TYPE_CHECKING:
     from pixel_lm.tasks.task import Task

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from pixel_lm.cli._shared import task_help, task_name
-from pixel_lm.training.arguments import FinetuneArguments, add_options, given_options
+from pixel_lm.training.arguments import FinetuneArguments
+from pixel_lm.training.options import add_options, given_options
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pixel_lm.training.arguments import PretrainArguments, add_options, given_options
+from pixel_lm.training.arguments import PretrainArguments
+from pixel_lm.training.options import add_options, given_options
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -1,8 +1,8 @@
 """The settings of the two jobs, each explained once.
 
 `PretrainArguments` and `FinetuneArguments` are frozen dataclasses. The explanation of a setting lives in its field's
-metadata, and from it come the command line (`add_options`), the checks on recipes (`check_value`) and the record that a run
-leaves in its folder (`to_dict`). Defaults are the settings of the published model (Rust et al., ICLR 2023), so that a recipe
+metadata, and from it come the command line and the checks on recipes (`options.py`) and the record that a run leaves in its folder
+(`to_dict`). Defaults are the settings of the published model (Rust et al., ICLR 2023), so that a recipe
 holds only what differs.
 
 This module imports nothing heavy: the command line reads it to print its help.
@@ -10,20 +10,15 @@ This module imports nothing heavy: the command line reads it to print its help.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import inspect
-import types
 import typing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pixel_lm.errors import UserError
-
-
-def setting(default: Any, help: str, *, metavar: str = "TEXT", positional: bool = False) -> Any:
-    """A dataclass field with its explanation. Lists are given as tuples, since the classes are frozen."""
-    return field(default=default, metadata={"help": help, "metavar": metavar, "positional": positional})
+from pixel_lm.training.options import add_options as add_options  # can be had from here, too
+from pixel_lm.training.options import given_options as given_options
+from pixel_lm.training.options import setting, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,133 +285,11 @@ def to_dict(arguments: JobArguments) -> dict[str, Any]:
     }
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Types of fields
-
-
-def field_types(cls: type[Any]) -> dict[str, Any]:
-    """The resolved annotation of every field."""
-    hints = typing.get_type_hints(cls)
-    return {f.name: hints[f.name] for f in fields(cls)}
-
-
-def _is_optional(annotation: Any) -> bool:
-    return typing.get_origin(annotation) in (types.UnionType, typing.Union) and type(None) in annotation.__args__
-
-
-def _strip_optional(annotation: Any) -> Any:
-    if _is_optional(annotation):
-        return next(a for a in annotation.__args__ if a is not type(None))
-    return annotation
-
-
-def _element(annotation: Any) -> Any | None:
-    """The element type of `tuple[X, ...]`, or None for a scalar."""
-    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is tuple else None
-
-
-def type_name(annotation: Any) -> str:
-    """How a type is called in messages: 'integer', 'list of texts', 'one of span, random' …"""
-    annotation = _strip_optional(annotation)
-    if (element := _element(annotation)) is not None:
-        return f"list of {type_name(element)}s"
-    if typing.get_origin(annotation) is Literal:
-        return "one of " + ", ".join(typing.get_args(annotation))
-    return {int: "integer", float: "number", str: "text", bool: "true or false"}[annotation]
-
-
-def check_value(annotation: Any, value: Any) -> Any:
-    """Return a value read from YAML in the form that the field has, or raise TypeError.
-
-    An integer is accepted where a number is wanted, a single value where a list is wanted; nothing else is converted.
-    """
-    if value is None:
-        if _is_optional(annotation):
-            return None
-        raise TypeError
-    annotation = _strip_optional(annotation)
-    if (element := _element(annotation)) is not None:
-        return tuple(check_value(element, item) for item in (value if isinstance(value, list | tuple) else [value]))
-    if typing.get_origin(annotation) is Literal:
-        if value not in typing.get_args(annotation):
-            raise TypeError
-        return value
-    if annotation is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not annotation:
-        raise TypeError
-    return value
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Command line
-
-
-def _number(kind: type[int | float]) -> Any:
-    def parse(text: str) -> Any:
-        return kind(text.replace("_", ""))
-
-    parse.__name__ = "integer" if kind is int else "number"  # argparse shows it: "invalid integer value: 'x'"
-    return parse
-
-
-def _shown(value: Any) -> str:
-    if value is None or value == () or value == "":
-        return "none"
-    if isinstance(value, tuple):
-        return " ".join(str(v) for v in value)
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
-
-
-def _group(cls: type[Any], name: str) -> str:
-    """The heading of a field in the help: the docstring of the group that declares it, `training` for the jobs' own."""
-    owner = next(c for c in reversed(cls.__mro__) if name in inspect.get_annotations(c))
-    return owner.__doc__ or "" if not issubclass(owner, JobArguments) else "training"
-
-
-def add_options(parser: argparse.ArgumentParser, cls: type[Any]) -> None:
-    """Add one option per field: `--learning-rate NUMBER`, `--text FILE [FILE …]`, `--cpu`/`--no-cpu`.
-
-    Options that are not given leave no trace in the parsed namespace, so that recipe and defaults stay visible.
-    """
-    hints = field_types(cls)
-    groups: dict[str, argparse._ArgumentGroup] = {}
-    for f in fields(cls):
-        if f.metadata["positional"]:
-            continue
-        annotation = _strip_optional(hints[f.name])
-        required = f.name == "output_dir"
-        help_text = f.metadata["help"].replace("%", "%%") + ("" if required else f" (default: {_shown(f.default)})")
-        options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": f.name, "help": help_text}
-        if annotation is bool:
-            options["action"] = argparse.BooleanOptionalAction
-        else:
-            element = _element(annotation)
-            if element is not None:
-                options["nargs"] = "*"
-            kind = element or annotation
-            if typing.get_origin(kind) is Literal:
-                options["choices"] = typing.get_args(kind)
-            elif kind in (int, float):
-                options.update(type=_number(kind), metavar="INTEGER" if kind is int else "NUMBER")
-            else:
-                options["metavar"] = f.metadata["metavar"]
-        title = _group(cls, f.name)
-        if title not in groups:
-            groups[title] = parser.add_argument_group(title)
-        groups[title].add_argument("--" + f.name.replace("_", "-"), **options)
-
-
-def given_options(cls: type[JobArguments], namespace: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given on the command line, by field name."""
-    return {f.name: getattr(namespace, f.name) for f in fields(cls) if hasattr(namespace, f.name)}
-
-
 def validate(arguments: JobArguments) -> None:
     """Check what can be checked without touching data or model. Raises UserError that names the setting."""
 
     def fail(name: str, problem: str) -> typing.NoReturn:
-        raise UserError(f"{name.replace('_', '-')} is {_shown(getattr(arguments, name))}, {problem}")
+        raise UserError(f"{name.replace('_', '-')} is {shown(getattr(arguments, name))}, {problem}")
 
     if not arguments.output_dir:
         raise UserError("no output folder: give --output-dir FOLDER")

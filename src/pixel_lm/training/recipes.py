@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import yaml
 
 from pixel_lm.errors import UserError
-from pixel_lm.training.arguments import JobArguments, check_value, field_types, to_dict, type_name
+from pixel_lm.training.arguments import JobArguments, to_dict
+from pixel_lm.training.options import check_value, field_types, type_name
 
 A = TypeVar("A", bound=JobArguments)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
@@ -37,6 +38,8 @@ class Piece(NamedTuple):
     start: int
     end: int
     line: Line
+    x: int | None = None
+    """Where it begins in the line of the whole text, if that is known: if it begins and ends with a word."""
 
 
 class PairRenderer:
@@ -87,13 +90,20 @@ class PairRenderer:
             pieces = list(self._windows(second, room_b, stride, level_b))
         else:
             pieces = [self.prefix(second, room_b, level_b)]
-        centers_a = self.typesetter.centers(first[: a.end], level_a) if return_offset_mapping else None
+        # Where words do not depend on their neighbours, the places of all windows follow from those of the whole.
+        whole = self.typesetter.centers_of_words(second, level_b) if return_offset_mapping and len(pieces) > 1 else None
+        spans_a = None
+        if return_offset_mapping:
+            centers = self.typesetter.centers(first[: a.end], level_a)
+            spans_a = patch_spans(centers + self.margins // 2, 0, middle, self.patch)
         shown = []
         for piece in pieces:
-            centers_b = (
-                self.typesetter.centers(second[piece.start : piece.end], level_b) if return_offset_mapping else None
-            )
-            shown.append(self._compose(a.line, piece, middle, centers_a, centers_b))
+            centers_b = None
+            if whole is not None and piece.x is not None:
+                centers_b = whole[piece.start : piece.end] - piece.x
+            elif return_offset_mapping:
+                centers_b = self.typesetter.centers(second[piece.start : piece.end], level_b)
+            shown.append(self._compose(a.line, piece, middle, spans_a, centers_b))
         return shown[0].replace(windows=shown[1:]) if windows else shown[0]
 
     def _num_patches(self, width: int) -> int:
@@ -104,7 +114,7 @@ class PairRenderer:
         line_a: Line,
         piece: Piece,
         middle: int,
-        centers_a: npt.NDArray[np.int64] | None,
+        spans_a: npt.NDArray[np.int64] | None,
         centers_b: npt.NDArray[np.int64] | None,
     ) -> Rendering:
         patch, indent = self.patch, self.margins // 2
@@ -117,10 +127,10 @@ class PairRenderer:
             sep_patches=[middle, end],
             unknown_glyphs=line_a.unknown + piece.line.unknown,
         )
-        if centers_a is None or centers_b is None:
+        if spans_a is None or centers_b is None:
             return result
         spans_b = patch_spans(centers_b + x, begin, end, patch) + piece.start
-        return with_spans(result, [(0, patch_spans(centers_a + indent, 0, middle, patch)), (1, spans_b)])
+        return with_spans(result, [(0, spans_a), (1, spans_b)])
 
     def prefix(self, text: str, room: int, level: int | None) -> Piece:
         """The longest prefix of a text that fits in `room` patches, cut between grapheme clusters."""
@@ -181,29 +191,26 @@ class PairRenderer:
         # Long words are cut before they are measured: they may be longer than HarfBuzz takes.
         cut = max(map(len, words), default=0) > _LONGEST_WORD
         widths = [] if cut else self.typesetter.widths_of_words(words)
-        if cut or (widths and max(widths) > limit):
+        cut = cut or (bool(widths) and max(widths) > limit)
+        if cut:
             words = [part for word in words for part in self._parts(word, limit)]
             widths = self.typesetter.widths_of_words(words)
         offsets = [0, *accumulate(map(len, words))]
         begins = [0, *accumulate(widths)]
         first = 0
         while True:
-            last = first + 1
-            while last < len(words) and begins[last + 1] - begins[first] <= limit:
-                last += 1
-            last = min(last, len(words))
+            # As many words as fit, one at least.
+            last = min(max(bisect_right(begins, begins[first] + limit, first + 1) - 1, first + 1), len(words))
             line = self.typesetter.line(text[offsets[first] : offsets[last]], level)
             # Words measured one by one may differ a little from the whole.
             while line.width > limit and last > first + 1:
                 last -= 1
                 line = self.typesetter.line(text[offsets[first] : offsets[last]], level)
-            yield Piece(offsets[first], offsets[last], line)
+            yield Piece(offsets[first], offsets[last], line, None if cut else begins[first])
             if last == len(words):
                 return
-            again = last
-            while again > first + 1 and begins[last] - begins[again - 1] <= stride * self.patch:
-                again -= 1
-            first = again
+            # The first word of those that are repeated.
+            first = max(bisect_left(begins, begins[last] - stride * self.patch, first + 1, last), first + 1)
 
     def _parts(self, word: str, limit: int) -> list[str]:
         """A word, or its grapheme clusters if it is so long that it may be cut."""

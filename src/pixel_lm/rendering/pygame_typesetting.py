@@ -198,6 +198,10 @@ class PyGameTypesetter:
         """x of the centre of each character in pixels from the line's origin: int64 (len(text),)."""
         return np.array([cluster.x + cluster.width // 2 for cluster in self.clusters(text)], np.int64)
 
+    def centers_of_words(self, text: str, base_level: int | None = None) -> npt.NDArray[np.int64] | None:
+        """Never: see `centers`."""
+        return None
+
     def font_of(self, char: str) -> Font | None:
         """The font, if it has the character."""
         return self.fonts[0] if self.font.covers(char) else None

@@ -187,6 +187,8 @@ class LineSetter(Protocol):
 
     def centers(self, text: str, base_level: int | None = None) -> npt.NDArray[np.int64]: ...
 
+    def centers_of_words(self, text: str, base_level: int | None = None) -> npt.NDArray[np.int64] | None: ...
+
     def width(self, text: str, base_level: int | None = None) -> int: ...
 
     def width_of_word(self, word: str) -> int: ...
@@ -368,6 +370,18 @@ class Typesetter:
             if centers is not None:
                 return centers
         return self._centers_of(text, self.clusters(text, base_level))
+
+    def centers_of_words(self, text: str, base_level: int | None = None) -> npt.NDArray[np.int64] | None:
+        """As `centers`, where each word by itself looks as it does in the line: known words of the main font, from left to right.
+
+        Then the centres of a part of the text that begins and ends with a word are those of the whole less the place of its first word.
+        None for other texts.
+        """
+        letter = _FIRST_LETTER.search(text)
+        kind = self._kind_of(letter.group()) if letter else None
+        if kind is None or kind.main is None or kind.rtl or base_level:
+            return None
+        return kind.main.centers(text, partial(self._centers_of_word, 0))
 
     def _centers_of_word(self, level: int, word: str) -> npt.NDArray[np.int64]:
         return self._centers_of(word, self.clusters(word, level))

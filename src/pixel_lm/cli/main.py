@@ -102,11 +102,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             verbs[verb].unknown(extras)
         configure_messages(args.verbose)
         status: int = args.func(args)
+        _leave_process_group()
         sys.stdout.flush()
         return status
     except UserError as error:
         return _complain(str(error))
     except StoppedBySignal as stop:
+        _leave_process_group()
         print(f"pixel-lm: {stop}; the same command again continues", file=sys.stderr)
         return 143
     except BrokenPipeError:  # `pixel-lm … | head`
@@ -121,6 +123,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = "; the same command again continues from the last checkpoint" if resumable else ""
         print(f"\npixel-lm: interrupted{hint}", file=sys.stderr)
         return 130
+
+
+def _leave_process_group() -> None:
+    """Where several processes trained together: end together.
+
+    A thread of gloo that still frees a tensor needs the interpreter; if that is gone, the process aborts and torchrun calls a finished
+    run a failure. While processes wait here for the one that writes, such threads have all the time they need.
+    """
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()
 
 
 def _complain(message: str) -> int:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pixel_lm.rendering.cells import over
+from pixel_lm.rendering.lines import Line
 from pixel_lm.rendering.pictures import PLANES, Plane
-from pixel_lm.rendering.typesetting import Line
 
 __all__ = ["compose", "in_colour"]
 

@@ -24,6 +24,7 @@ from pixel_lm.rendering.discovery import default_fonts, find_font
 from pixel_lm.rendering.fonts import Font, FontSource
 from pixel_lm.rendering.itemize import cluster_starts
 from pixel_lm.rendering.legacy_pairs import LegacyPairs
+from pixel_lm.rendering.lines import Line, LineSetter
 from pixel_lm.rendering.missing import warn_of_missing
 from pixel_lm.rendering.mono import fixed_pitch_font, mono_config
 from pixel_lm.rendering.offsets import patch_spans
@@ -32,7 +33,7 @@ from pixel_lm.rendering.pictures import PLANES, Plane
 from pixel_lm.rendering.profiles import get_profile
 from pixel_lm.rendering.pygame_typesetting import PyGameFont, PyGameTypesetter
 from pixel_lm.rendering.result import Rendering, pad_patches
-from pixel_lm.rendering.typesetting import Line, LineSetter, Typesetter
+from pixel_lm.rendering.typesetting import Typesetter
 
 __all__ = ["RenderInput", "TextRenderer"]
 

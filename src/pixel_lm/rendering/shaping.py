@@ -31,7 +31,11 @@ class Glyphs:
 
 
 class Shaper:
-    """Shapes text with the fonts that are chosen for it."""
+    """Shapes text with the fonts that are chosen for it.
+
+    Args:
+        fonts: chooses them.
+    """
 
     def __init__(self, fonts: FontChooser) -> None:
         self.fonts = fonts

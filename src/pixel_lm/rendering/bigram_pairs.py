@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pixel_lm.rendering.typesetting import Line, Typesetter, over
+from pixel_lm.rendering.cells import over
+from pixel_lm.rendering.lines import Line
+from pixel_lm.rendering.typesetting import Typesetter
 from pixel_lm.rendering.unicode_data import bidi_code
 
 __all__ = ["Pair", "Pairs", "draw_strip", "votes_rtl"]

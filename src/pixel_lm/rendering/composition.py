@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pixel_lm.rendering.cells import over
+from pixel_lm.rendering.lines import Line
 from pixel_lm.rendering.pictures import PLANES, Plane
-from pixel_lm.rendering.typesetting import Line
+from pixel_lm.rendering.result import Rendering
 
-__all__ = ["compose", "in_colour"]
+__all__ = ["compose", "in_colour", "patch_boundary", "strip_of"]
 
 
 def compose(lines: Sequence[tuple[int, Line]], separators: Sequence[int], patch_size: int) -> npt.NDArray[np.uint8]:
@@ -57,6 +58,24 @@ def _overhanging(lines: Sequence[tuple[int, Line]], end: int, patch_size: int) -
         target[:] = over(ink, target)
     canvas[end:] = 255
     return (~canvas).tobytes()
+
+
+def strip_of(
+    lines: Sequence[tuple[int, Line]], end: int, patch_size: int, word_starts: list[int] | None = None
+) -> Rendering:
+    """A rendering of lines, each with the x of its origin, that ends with a separator at x = `end`; in pixels, as for `compose`."""
+    return Rendering(
+        patches=compose(lines, [end], patch_size),
+        num_text_patches=end // patch_size,
+        sep_patches=[end // patch_size],
+        word_starts=word_starts,
+        unknown_glyphs="".join(line.unknown for _, line in lines),
+    )
+
+
+def patch_boundary(x: int, patch_size: int, last: int) -> int:
+    """The next patch boundary at or after x, at least one and at most `last`; all in pixels."""
+    return min(-(-max(x, 1) // patch_size) * patch_size, last)
 
 
 def in_colour(

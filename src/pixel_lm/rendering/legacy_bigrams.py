@@ -16,8 +16,9 @@ import numpy as np
 
 from pixel_lm.errors import UserError
 from pixel_lm.rendering.bigram_pairs import Pair, Pairs, draw_strip, votes_rtl
+from pixel_lm.rendering.lines import Line
 from pixel_lm.rendering.result import Rendering
-from pixel_lm.rendering.typesetting import Line, Typesetter
+from pixel_lm.rendering.typesetting import Typesetter
 
 __all__ = ["LegacyBigramRendering", "LegacyBigrams", "WordMap"]
 

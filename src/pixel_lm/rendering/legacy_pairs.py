@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from pixel_lm.errors import UserError
 from pixel_lm.rendering.composition import compose
+from pixel_lm.rendering.fonts import UNITS_PER_PIXEL
+from pixel_lm.rendering.lines import Line, LineSetter
 from pixel_lm.rendering.result import Rendering
-from pixel_lm.rendering.typesetting import UNITS_PER_PIXEL, Line, LineSetter
 from pixel_lm.rendering.unicode_data import bidi_code
 
 __all__ = ["LegacyPairs", "votes_rtl"]

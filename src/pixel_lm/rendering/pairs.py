@@ -15,9 +15,9 @@ from pixel_lm.errors import UserError
 from pixel_lm.rendering.composition import compose
 from pixel_lm.rendering.itemize import cluster_starts
 from pixel_lm.rendering.legacy_pairs import votes_rtl
+from pixel_lm.rendering.lines import Line, LineSetter
 from pixel_lm.rendering.offsets import patch_spans
 from pixel_lm.rendering.result import Rendering
-from pixel_lm.rendering.typesetting import Line, LineSetter
 
 __all__ = ["PairRenderer", "Piece", "with_spans"]
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from pixel_lm.rendering.cells import Cell, cell_of, spread
 from pixel_lm.rendering.fonts import Font, FontSource, Glyph
+from pixel_lm.rendering.lines import Cluster, Line, Place
 from pixel_lm.rendering.profiles import Profile
-from pixel_lm.rendering.typesetting import Cluster, Line, Place
 
 __all__ = ["PyGameFont", "PyGameTypesetter"]
 

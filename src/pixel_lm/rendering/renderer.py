@@ -5,54 +5,41 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import logging
-import re
-import shutil
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pixel_lm.errors import UserError
 from pixel_lm.rendering.bigrams import BigramRenderer
-from pixel_lm.rendering.composition import compose, in_colour
-from pixel_lm.rendering.config import CONFIG_NAME, RendererConfig, read_config
-from pixel_lm.rendering.discovery import default_fonts, find_font
+from pixel_lm.rendering.cleaning import checked, clean, words_of
+from pixel_lm.rendering.composition import in_colour
+from pixel_lm.rendering.config import RendererConfig
+from pixel_lm.rendering.discovery import default_fonts
 from pixel_lm.rendering.fonts import Font, FontSource
-from pixel_lm.rendering.itemize import cluster_starts
 from pixel_lm.rendering.legacy_pairs import LegacyPairs
+from pixel_lm.rendering.lines import LineSetter
 from pixel_lm.rendering.missing import warn_of_missing
 from pixel_lm.rendering.mono import fixed_pitch_font, mono_config
-from pixel_lm.rendering.offsets import patch_spans
-from pixel_lm.rendering.pairs import PairRenderer, with_spans
+from pixel_lm.rendering.pairs import PairRenderer
 from pixel_lm.rendering.pictures import PLANES, Plane
 from pixel_lm.rendering.profiles import get_profile
 from pixel_lm.rendering.pygame_typesetting import PyGameFont, PyGameTypesetter
 from pixel_lm.rendering.result import Rendering, pad_patches
-from pixel_lm.rendering.typesetting import Line, LineSetter, Typesetter
+from pixel_lm.rendering.saving import SavedRenderer, save
+from pixel_lm.rendering.splitting import fill, separable
+from pixel_lm.rendering.strings import StringRenderer
+from pixel_lm.rendering.typesetting import Typesetter
+from pixel_lm.rendering.word_lists import WordListRenderer
 
 __all__ = ["RenderInput", "TextRenderer"]
-
-logger = logging.getLogger(__name__)
 
 RenderInput = str | tuple[str, str] | list[str]
 
 # Changes whenever the same text, fonts and configuration would give other pixels; part of every fingerprint.
 RENDERING_VERSION = 3
-FALLBACK_FOLDER = "fonts"
-
-_LINE_BREAKS = "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
-_NOT_PLAIN = re.compile(f"[{_LINE_BREAKS}\ud800-\udfff]")
-_TO_SPACE = str.maketrans(_LINE_BREAKS, " " * len(_LINE_BREAKS))
-_WORDS = re.compile(r" *[^ ]+ *| +")
-_LONGEST_WORD = 40
-# Per patch: texts with fewer characters are drawn to see whether they fit.
-_CHARACTERS_THAT_FIT = 8
-# Per patch: of a longer word nobody sees the end, and HarfBuzz gives up beyond 524,288 glyphs.
-_CHARACTERS_DRAWN = 64
 
 
 class TextRenderer:
@@ -110,14 +97,21 @@ class TextRenderer:
         if config.strategy == "mono":  # pairs of characters lie on patches
             profile = dataclasses.replace(profile, indent=0)
         typesetter = Typesetter(fonts, profile, config.pixels_per_patch)
-        self._bigrams = BigramRenderer(typesetter, config.bigram_unit)
-        self._typesetter: LineSetter = typesetter
-        # Draws the words of lists.
-        self._word_setter: LineSetter = typesetter
+        line_setter: LineSetter = typesetter
+        word_setter: LineSetter = typesetter
         if config.profile == "pygame":
             font = PyGameFont(self.font_sources[0], config.font_size, config.dpi)
-            self._typesetter = PyGameTypesetter(font, fonts[0], profile, config.pixels_per_patch)
-            self._word_setter = PyGameTypesetter(font, fonts[0], profile, config.pixels_per_patch, words=True)
+            line_setter = PyGameTypesetter(font, fonts[0], profile, config.pixels_per_patch)
+            word_setter = PyGameTypesetter(font, fonts[0], profile, config.pixels_per_patch, words=True)
+        self._draw_with(line_setter, word_setter, BigramRenderer(typesetter, config.bigram_unit))
+
+    def _draw_with(self, line_setter: LineSetter, word_setter: LineSetter, bigrams: BigramRenderer) -> None:
+        """Draw texts and pairs with `line_setter`, the words of lists with `word_setter`."""
+        self._typesetter = line_setter
+        self._word_setter = word_setter
+        self._bigrams = bigrams
+        self._strings = StringRenderer(line_setter, self.max_seq_length)
+        self._word_lists = WordListRenderer(word_setter, self.max_seq_length)
 
     # -- properties --------------------------------------------------------------------------------------------------
 
@@ -136,10 +130,8 @@ class TextRenderer:
         other = object.__new__(TextRenderer)
         other.config = _override(self.config, {"max_seq_length": max_seq_length})
         other.font_sources = self.font_sources
-        other._typesetter = self._typesetter
-        other._word_setter = self._word_setter
-        other._bigrams = self._bigrams
         other._planes = {}
+        other._draw_with(self._typesetter, self._word_setter, self._bigrams)
         return other
 
     def fingerprint(self) -> str:
@@ -157,7 +149,7 @@ class TextRenderer:
         What draws nothing itself (spaces, joiners, variation selectors) counts as drawn by the first font that has it, and by
         the main font if none does.
         """
-        char = _clean(char)
+        char = clean(char)
         if self._typesetter.is_unknown(char):
             return None
         font = self._typesetter.font_of(char)
@@ -227,11 +219,14 @@ class TextRenderer:
                 legacy=legacy,
             )
         elif isinstance(text, str):
-            result = self._render_text(text, return_offset_mapping, legacy, raw)
+            if self.config.strategy == "words":
+                result = self._word_lists.render(words_of(text), return_offset_mapping)
+            else:
+                result = self._strings.render(text, return_offset_mapping, legacy, raw)
         elif isinstance(text, list):
-            result = self._render_words(text, return_offset_mapping, raw)
+            result = self._word_lists.render(text, return_offset_mapping, raw)
         else:
-            first, second = map(self._checked, text)
+            first, second = map(checked, text)
             if legacy:
                 result = LegacyPairs(self._typesetter, self.max_seq_length).render(
                     first,
@@ -323,183 +318,24 @@ class TextRenderer:
         return batch
 
     def _render_bigrams(self, text: RenderInput, *, legacy: bool, **arguments: Any) -> Rendering:
-        checked: RenderInput
+        cleaned: RenderInput
         if isinstance(text, tuple):
-            checked = (self._checked(text[0]), self._checked(text[1]))
+            cleaned = (checked(text[0]), checked(text[1]))
         else:
-            checked = [self._checked(word) for word in text] if isinstance(text, list) else self._checked(text)
+            cleaned = [checked(word) for word in text] if isinstance(text, list) else checked(text)
         # The original keeps line breaks and tabs inside the words of a list.
-        given = text if legacy else checked
+        given = text if legacy else cleaned
         return self._bigrams.render(given, self.max_seq_length, legacy=legacy, **arguments)
-
-    def _render_text(self, text: str, offsets: bool, legacy: bool, raw: bool) -> Rendering:
-        if self.config.strategy == "words":
-            return self._render_words(_words(text), offsets)
-        indent = self._typesetter.profile.indent
-        text = text if raw else self._checked(text)
-        room = self.max_seq_length - 1
-        # A text that may not fit is cut before it is drawn; the original draws it and lets the strip end where it ends.
-        if not legacy and len(text) > _CHARACTERS_THAT_FIT * room:
-            text = text[: PairRenderer(self._typesetter, self.max_seq_length).prefix(text, room, None).end]
-        if not offsets:
-            parts = self._typesetter.parts(text)
-            if parts is not None:
-                size = sum(map(len, parts))
-                if legacy or self._fits(size // self.patch_size):
-                    return self._join_parts(parts, size)
-        line = self._typesetter.line(text)
-        if not legacy and not self._fits(line.width):
-            piece = PairRenderer(self._typesetter, self.max_seq_length).prefix(text, room, None)
-            text, line = text[: piece.end], piece.line
-        end = self._patch_boundary(indent + line.width + indent)
-        result = self._compose([(indent, line)], [end])
-        if offsets:
-            centers = self._typesetter.centers(text) + indent
-            spans = patch_spans(centers, 0, end // self.patch_size, self.patch_size)
-            result = with_spans(result, [(0, spans)])
-        return result
-
-    def _fits(self, width: int) -> bool:
-        """Whether a line of this width leaves room for the separator."""
-        return width + 2 * self._typesetter.profile.indent <= self._strip_width - self.patch_size
-
-    def _join_parts(self, parts: list[bytes], size: int) -> Rendering:
-        """The strip of a line that consists of these columns, `size` bytes: the same as `_compose`, with a single copy."""
-        height = self.patch_size
-        blank = b"\xff" * (height * self._typesetter.profile.indent)
-        size += 2 * len(blank)
-        end = self._patch_boundary(size // height)
-        room = end * height - size
-        separator = bytes(height * height)
-        if room >= 0:
-            strip = b"".join([blank, *parts, blank, b"\xff" * room, separator])
-        else:
-            strip = b"".join([blank, *parts, blank])[: end * height] + separator
-        # patches lie one after the other, columns first: (patches, columns, rows) -> (patches, rows, columns)
-        patches = np.frombuffer(strip, np.uint8).reshape(-1, height, height).transpose(0, 2, 1)
-        return Rendering(patches=patches, num_text_patches=end // height, sep_patches=[end // height])
-
-    def _render_words(self, words: list[str], offsets: bool, raw: bool = False) -> Rendering:
-        if not offsets and len(words) > 2:
-            result = self._join_words(words)
-            if result is not None:
-                return result
-        indent = self._typesetter.profile.indent
-        last_patch = self._strip_width - self.patch_size
-        x = indent
-        drawn: list[str] = []
-        lines: list[tuple[int, Line]] = []
-        starts = [0]
-        for index, word in enumerate(words):
-            is_last = index == len(words) - 1
-            drawn.append(self._checked_word(word, raw))
-            line = self._word_setter.line(drawn[-1] + ("" if is_last else " "))
-            lines.append((x, line))
-            x = self._patch_boundary(x + line.width + (indent if is_last else 0))
-            starts.append(x // self.patch_size)
-            if x == last_patch:
-                break
-        if not words:
-            x = self._patch_boundary(x)
-            result = self._compose([], [x], [x // self.patch_size])
-            return with_spans(result, []) if offsets else result
-        result = self._compose(lines, [x], starts)
-        if offsets:
-            spans = [
-                (index, self._word_spans(word, x, first, last))
-                for index, (word, (x, _), (first, last)) in enumerate(zip(drawn, lines, pairwise(starts), strict=False))
-            ]
-            result = with_spans(result, spans)
-        return result
-
-    def _join_words(self, words: list[str]) -> Rendering | None:
-        """The same as `_render_words` for words that fit on the strip and whose ink keeps its place; else None."""
-        typesetter, height = self._word_setter, self.patch_size
-        if not isinstance(typesetter, Typesetter):
-            return None
-        patch = height * height
-        try:
-            parts = list(map(typesetter.padded_words.__getitem__, words))
-        except (KeyError, TypeError):
-            words = list(map(self._checked, words))
-            if max(map(len, words)) > _CHARACTERS_DRAWN * self.max_seq_length:
-                return None
-            parts = list(map(typesetter.padded, words))
-        blank = b"\xff" * (height * typesetter.profile.indent)
-        # The first word stands after the indent, and the last has no space after it but the indent.
-        first = typesetter.line(words[0] + " ")
-        last = typesetter.line(words[-1])
-        if (
-            max(first.left, last.right) > typesetter.profile.indent
-            or first.right
-            or last.left
-            or first.unknown
-            or last.unknown
-        ):
-            return None
-        columns = blank[first.left * height :] + first.columns
-        parts[0] = columns + b"\xff" * (-len(columns) % patch)
-        columns = last.columns + blank[last.right * height :]
-        parts[-1] = columns + b"\xff" * (-len(columns) % patch)
-        starts = list(accumulate([len(part) // patch for part in parts], initial=0))
-        if not all(parts) or starts[-1] > self.max_seq_length - 1 or starts[-2] >= self.max_seq_length - 1:
-            return None
-        if typesetter.leaning:
-            for index, word in enumerate(words[1:-1]):  # into the padding of the word before
-                left = typesetter.leaning.get(word)
-                if left:
-                    before = parts[index]
-                    if before[-len(left) :].count(255) != len(left):
-                        return None
-                    parts[index] = before[: -len(left)] + left
-        parts.append(bytes(patch))
-        patches = np.frombuffer(b"".join(parts), np.uint8).reshape(-1, height, height).transpose(0, 2, 1)
-        return Rendering(patches=patches, num_text_patches=starts[-1], sep_patches=[starts[-1]], word_starts=starts)
-
-    def _word_spans(self, word: str, x: int, first: int, last: int) -> npt.NDArray[np.int64]:
-        return patch_spans(self._word_setter.centers(_clean(word)) + x, first, last, self.patch_size)
-
-    @property
-    def _strip_width(self) -> int:
-        return self.max_seq_length * self.patch_size
-
-    def _patch_boundary(self, x: int) -> int:
-        """The next patch boundary at or after x, at least one, leaving a patch for the separator."""
-        return min(-(-max(x, 1) // self.patch_size) * self.patch_size, self._strip_width - self.patch_size)
-
-    def _checked(self, text: str) -> str:
-        """The text with line breaks as spaces."""
-        if not isinstance(text, str):
-            raise UserError(f"cannot render {type(text).__name__} {text!r:.60}: pairs and word lists hold strings")
-        return _clean(text)
-
-    def _checked_word(self, word: str, raw: bool) -> str:
-        """What is drawn of a word: not more than can be seen."""
-        checked = self._checked(word)
-        return (word if raw else checked)[: _CHARACTERS_DRAWN * self.max_seq_length]
-
-    def _compose(
-        self, lines: list[tuple[int, Line]], separators: list[int], word_starts: list[int] | None = None
-    ) -> Rendering:
-        """Put lines at their x on a strip that ends with the last separator; all positions in pixels."""
-        return Rendering(
-            patches=compose(lines, separators, self.patch_size),
-            num_text_patches=separators[-1] // self.patch_size,
-            sep_patches=[x // self.patch_size for x in separators],
-            word_starts=word_starts,
-            unknown_glyphs="".join(line.unknown for _, line in lines),
-        )
 
     # -- measuring and cutting ---------------------------------------------------------------------------------------
 
     def num_patches(self, text: str) -> int:
         """Patches that a single text needs, the final separator included, however long it is."""
         if self.config.strategy == "bigrams":
-            return self._bigrams.num_patches(self._checked(text))
+            return self._bigrams.num_patches(checked(text))
         if self.config.strategy == "words":
-            return self._width_of_words(_words(text)) // self.patch_size + 1
-        width = self._typesetter.line(self._checked(text)).width + 2 * self._typesetter.profile.indent
-        return -(-max(width, 1) // self.patch_size) + 1
+            return self._word_lists.num_patches(words_of(text))
+        return self._strings.num_patches(checked(text))
 
     def split(self, text: str) -> list[str]:
         """Cut a text into pieces that fit: none is clipped, nothing is lost, `"".join(pieces) == text`.
@@ -508,56 +344,23 @@ class TextRenderer:
         (text in Chinese, Japanese, Thai …) are also cut between grapheme clusters. (A cluster that is wider than a whole strip
         stands alone and is clipped.)
         """
-        indent = self._typesetter.profile.indent
-        limit = self._strip_width - self.patch_size
-        cleaned = self._checked(text)
+        cleaned = checked(text)
         if self.config.strategy == "bigrams":
             return self._bigrams.split(text, self.max_seq_length - 1)
-        words = [part for word in _WORDS.findall(cleaned) for part in self._parts(word, limit - 2 * indent)]
+        limit = (self.max_seq_length - 1) * self.patch_size
+        limit_of_line = limit - 2 * self._typesetter.profile.indent
+        words = separable(cleaned, limit_of_line, self._typesetter)
+
+        def fits(piece: str) -> bool:
+            return self.num_patches(piece) <= self.max_seq_length
+
         if self.config.strategy == "words":
-            ends = self._fill(words, [self._step_of_word(word.strip(" ")) for word in words], limit)
+            ends = fill(words, [self._word_lists.step_of_word(word.strip(" ")) for word in words], limit, fits)
         else:
-            ends = self._fill(words, self._typesetter.widths_of_words(words), limit - 2 * indent)
+            ends = fill(words, self._typesetter.widths_of_words(words), limit_of_line, fits)
         # Cleaning replaces one for one, so that places in the cleaned text are places in the text.
         offsets = [0, *accumulate(map(len, words))]
         return [text[offsets[start] : offsets[end]] for start, end in pairwise([0, *ends])]
-
-    def _fill(self, words: Sequence[str], widths: Sequence[int], limit: int) -> list[int]:
-        """Put as many words as fit into each piece; where the pieces end, as numbers of words."""
-        ends: list[int] = []
-        first = 0
-        while first < len(words):
-            last, total = first + 1, widths[first]
-            while last < len(words) and total + widths[last] <= limit:
-                total += widths[last]
-                last += 1
-            # Words measured one by one may differ a little from the whole (digits take their script from the context).
-            while last > first + 1 and self.num_patches("".join(words[first:last])) > self.max_seq_length:
-                last -= 1
-            ends.append(last)
-            first = last
-        return ends
-
-    def _step_of_word(self, word: str) -> int:
-        """Pixels to the start of the next word, where words start on patches. 0 for a word of spaces, which is not drawn."""
-        width = self._word_setter.width_of_word(word + " ") if word else 0
-        return -(-width // self.patch_size) * self.patch_size
-
-    def _width_of_words(self, words: Sequence[str]) -> int:
-        """Where the final separator of a list of words stands, in pixels, without a limit."""
-        indent = self._typesetter.profile.indent
-        x = indent
-        for word in words[:-1]:
-            x = -(-(x + self._word_setter.width_of_word(word + " ")) // self.patch_size) * self.patch_size
-        if words:
-            x += self._word_setter.width_of_word(words[-1]) + indent
-        return -(-x // self.patch_size) * self.patch_size
-
-    def _parts(self, word: str, limit: int) -> list[str]:
-        """A word, or its grapheme clusters if it is so long that it may be cut."""
-        if len(word) <= _LONGEST_WORD and self._typesetter.width_of_word(word) <= limit:
-            return [word]
-        return [word[start:end] for start, end in pairwise([*cluster_starts(word), len(word)])]
 
     # -- saving and loading ------------------------------------------------------------------------------------------
 
@@ -566,29 +369,7 @@ class TextRenderer:
 
         The main font lies beside the configuration, as in published checkpoints; fallback fonts in the folder `fonts`.
         """
-        directory = Path(directory)
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            files = [_copy_font(self.font_sources[0].path, directory)]
-            if len(self.font_sources) > 1:
-                (directory / FALLBACK_FOLDER).mkdir(exist_ok=True)
-                files += [_copy_font(source.path, directory / FALLBACK_FOLDER) for source in self.font_sources[1:]]
-        except OSError as error:
-            raise UserError(f"cannot write the renderer to {directory}: {error.strerror or error}") from None
-        main, *fallbacks = self.font_sources
-        values: dict[str, Any] = {
-            **dataclasses.asdict(self.config),
-            "font_file": files[0],
-            "font_index": main.index,
-            "font_sha256": main.sha256,
-            "text_renderer_type": type(self).__name__,
-            "fallback_fonts": [
-                {"file": f"{FALLBACK_FOLDER}/{name}", "index": source.index, "sha256": source.sha256}
-                for name, source in zip(files[1:], fallbacks, strict=True)
-            ],
-        }
-        text = json.dumps(values, indent=2, sort_keys=True) + "\n"
-        (directory / CONFIG_NAME).write_text(text, encoding="utf-8")
+        save(directory, self.config, self.font_sources, type(self).__name__)
 
     @classmethod
     def from_pretrained(
@@ -617,14 +398,14 @@ class TextRenderer:
             UserError: configuration or font are missing or malformed, or a font file is not the one that was saved.
         """
         hub = {"revision": revision, "cache_dir": cache_dir, "local_files_only": local_files_only, "token": token}
-        folder = _Folder(name_or_path, hub)
-        values = read_config(folder.config_file)
-        config = _override(RendererConfig.from_dict(values, str(folder.config_file)), overrides)
+        saved = SavedRenderer(name_or_path, hub)
+        config = _override(saved.config(), overrides)
         if font is None:
-            font = folder.font(values.get("font_file"), values.get("font_index", 0), values.get("font_sha256"))
+            font = saved.main_font()
         if fallback_fonts is None:
-            stored = values.get("fallback_fonts")
-            fallback_fonts = default_fonts()[1] if stored is None else folder.fallback_fonts(stored)
+            fallback_fonts = saved.fallback_fonts()
+            if fallback_fonts is None:
+                fallback_fonts = default_fonts()[1]
         return cls(font, fallback_fonts=fallback_fonts, config=config)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -633,65 +414,6 @@ class TextRenderer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._open_fonts()
-
-
-class _Folder:
-    """Where a saved renderer lies: a folder on disk or a repository on the hub."""
-
-    def __init__(self, name_or_path: str | Path, hub: dict[str, Any]) -> None:
-        self.name = str(name_or_path)
-        self.hub = hub
-        path = Path(name_or_path)
-        self.directory = path if path.is_dir() else path.parent if path.is_file() else None
-        if self.directory is None and (path.is_absolute() or self.name.count("/") > 1 or self.name.startswith(".")):
-            raise UserError(f"{path} does not exist; expected a folder with a {CONFIG_NAME}")
-        self.config_file = path if path.is_file() else self._file(CONFIG_NAME)
-
-    def _file(self, file_name: str) -> Path:
-        if self.directory is not None:
-            return self.directory / file_name
-        import huggingface_hub
-
-        try:
-            return Path(huggingface_hub.hf_hub_download(self.name, file_name, **self.hub))
-        except Exception as error:
-            raise UserError(
-                f"{self.name} is neither a folder here nor reachable on the hub ({file_name}: {error})"
-            ) from None
-
-    def font(self, file_name: Any, index: Any, sha256: Any) -> FontSource:
-        """The stored font; if the folder lacks it, one of the same name and content on this machine."""
-        if not isinstance(file_name, str) or Path(file_name).is_absolute() or ".." in Path(file_name).parts:
-            raise UserError(f"{self.config_file}: font file {file_name!r} must be a name relative to the folder")
-        if not isinstance(index, int) or not isinstance(sha256, str | None):
-            raise UserError(f"{self.config_file}: index and SHA-256 of {file_name} must be a number and a text")
-        path = self._file(file_name)
-        if not path.is_file():
-            elsewhere = find_font(Path(file_name).name)
-            if elsewhere is None:
-                raise UserError(
-                    f"{self.config_file} needs the font {file_name}, which is neither beside it nor on this machine"
-                )
-            if sha256 is None:
-                logger.warning(
-                    "%s lacks its font %s; drawing with %s, which may differ", self.name, file_name, elsewhere
-                )
-            path = elsewhere
-        source = FontSource(path, index)
-        source.check()
-        if sha256 is not None and source.sha256 != sha256:
-            raise UserError(
-                f"{path} is not the font that was saved with {self.name}: its SHA-256 is {source.sha256}, expected {sha256}; "
-                "copy the folder again from where it came, or choose another font on purpose with font=… or fallback_fonts=… "
-                "and save the renderer again"
-            )
-        return source
-
-    def fallback_fonts(self, entries: Any) -> list[FontSource]:
-        """The stored fonts for what the main font lacks."""
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise UserError(f"{self.config_file}: fallback_fonts must be a list of objects with file, index and sha256")
-        return [self.font(entry.get("file"), entry.get("index", 0), entry.get("sha256")) for entry in entries]
 
 
 def _override(config: RendererConfig, overrides: dict[str, Any]) -> RendererConfig:
@@ -704,28 +426,3 @@ def _override(config: RendererConfig, overrides: dict[str, Any]) -> RendererConf
 
 def _as_source(font: str | Path | FontSource) -> FontSource:
     return font if isinstance(font, FontSource) else FontSource(Path(font))
-
-
-def _copy_font(path: Path, directory: Path) -> str:
-    target = directory / path.name
-    if not (target.exists() and target.samefile(path)):
-        shutil.copyfile(path, target)
-    return path.name
-
-
-def _words(text: str) -> list[str]:
-    """The words of a text, which are not empty."""
-    return [word for word in _clean(text).split(" ") if word]
-
-
-def _clean(text: str) -> str:
-    """Line breaks and tabs become spaces, one for one. Raises `UserError` for a lone surrogate."""
-    if text.isprintable() or _NOT_PLAIN.search(text) is None:
-        return text
-    text = text.translate(_TO_SPACE)
-    for index, char in enumerate(text):
-        if "\ud800" <= char <= "\udfff":
-            raise UserError(
-                f"character {index} of the text is a lone surrogate (U+{ord(char):04X}): the text was decoded wrongly"
-            )
-    return text

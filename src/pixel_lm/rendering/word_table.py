@@ -7,82 +7,38 @@ break before), and text with such a word takes the slower way. The result is the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from itertools import accumulate
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import uharfbuzz as hb
 
-from pixel_lm.rendering.cells import Cell, cell_of, join_cells, spread
-from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
+from pixel_lm.rendering.cells import spread
 from pixel_lm.rendering.itemize import JOINERS, is_attached
+from pixel_lm.rendering.word_drawing import WordDrawer
 
 __all__ = ["WordTable"]
 
 # What a remembered word costs beside its ink: the key, dictionary entries, objects.
 _ENTRY_BYTES = 300
-_HALF = UNITS_PER_PIXEL // 2
-_UNSAFE_TO_BREAK = hb.GlyphFlags.UNSAFE_TO_BREAK.value
-
-
-# Number of a glyph; its offsets to the right and up, and its advances, in 1/1024 pixel.
-_Key = tuple[int, tuple[int, int, int, int]]
-
-
-class Shaping(Protocol):
-    """What a table asks of its typesetter."""
-
-    def run_fonts(self, text: str) -> list[tuple[int, int, Font]]:
-        """Stretches (start, end, font as it is drawn with) of a text that one font draws each."""
-
-    def rank(self, char: str) -> int:
-        """Place of a character's font in the order of preference."""
-
-    def spend(self, size: int) -> None:
-        """Note that so many bytes were remembered."""
 
 
 class WordTable:
     """Columns of words (each with the space after it) on one baseline.
 
     Args:
-        shaping: chooses fonts.
-        script: ISO 15924 code of the text.
-        rtl: whether the text runs from right to left.
-        baseline_of: the baseline of a font on the strip, in pixels from its top.
-        height: rows of the strip.
-        features: for HarfBuzz.
-        must_fit: whether words with ink outside the strip are left to `draw_token`.
-        draw_token: draws a word that cells do not make: its columns, and what stands out on its left and right.
+        drawer: draws the words; its script, direction and baseline are those of the table.
         is_simple: whether a character is for this table: some font draws it, and it is of the script and direction or neutral.
+        spend: called with a number of bytes whenever so many were remembered; it may clear the table.
     """
 
-    def __init__(
-        self,
-        shaping: Shaping,
-        script: str,
-        rtl: bool,
-        baseline_of: Callable[[Font], float],
-        height: int,
-        features: dict[str, bool] | None,
-        must_fit: bool,
-        draw_token: Callable[[str], tuple[bytes, bytes, bytes]],
-        is_simple: Callable[[str], bool],
-    ) -> None:
-        self.script = script
-        self.rtl = rtl
-        self.height = height
-        self._shaping = shaping
-        self._baseline_of = baseline_of
-        self._features = features
-        self._must_fit = must_fit
-        self._draw_token = draw_token
+    def __init__(self, drawer: WordDrawer, is_simple: Callable[[str], bool], spend: Callable[[int], None]) -> None:
+        self.rtl = drawer.rtl
+        self.height = drawer.height
+        self._drawer = drawer
+        self._fonts = drawer.fonts
         self._is_simple = is_simple
+        self._spend = spend
         self._simple: set[str] = set()
-        self._cells: dict[Font, dict[_Key, Cell | None]] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -97,7 +53,7 @@ class WordTable:
         self._rank: int | None = None  # of the font, while all words begin and end with the same one
         self._several_fonts = False
         self._centers: dict[str, npt.NDArray[np.int64]] = {}
-        self._refused: set[str] = set()
+        self._drawer.forget()
 
     # -- lines -------------------------------------------------------------------------------------------------------
 
@@ -124,7 +80,8 @@ class WordTable:
             try:
                 parts = list(map(self._columns_of, tokens))
             except KeyError:
-                if not self._draw([token for token in dict.fromkeys(tokens) if not self._is_known(token)]):
+                new = [token for token in dict.fromkeys(tokens) if not self._is_known(token)]
+                if not self._drawer.draw(new, self._keep):
                     return None
                 try:
                     parts = list(map(self._columns_of, tokens))
@@ -176,7 +133,7 @@ class WordTable:
             parts = list(map(self._columns_of, tokens))
         except KeyError:
             new = [token for token in dict.fromkeys(tokens) if not self._is_known(token)]
-            if not self._accepts([token.strip(" ") for token in new]) or not self._draw(new):
+            if not self._accepts([token.strip(" ") for token in new]) or not self._drawer.draw(new, self._keep):
                 return None
             try:
                 parts = list(map(self._columns_of, tokens))
@@ -225,7 +182,7 @@ class WordTable:
         return token[:-1] in self._spaced if token[-1] == " " else token in self._final
 
     def _tokens(self, words: list[str], last: str) -> list[str] | None:
-        """Words with the spaces after them, or before them where they draw them (see `Typesetter._runs`)."""
+        """Words with the spaces after them, or before them where they draw them (see `FontChooser.runs`)."""
         if not self._accepts([*words, last] if last else words):
             return None
         lead = ""
@@ -268,7 +225,7 @@ class WordTable:
             if not self._is_simple(char):
                 return False
             self._simple.add(char)
-        rank = self._shaping.rank
+        rank = self._fonts.rank
         for word in new:
             if word:
                 if is_attached(word[0]) or word[0] in JOINERS or word[-1] in JOINERS:
@@ -303,7 +260,7 @@ class WordTable:
             for token in tokens:
                 if token not in known:
                     known[token] = centers_of(token)
-                    self._shaping.spend(_ENTRY_BYTES + known[token].nbytes)
+                    self._spend(_ENTRY_BYTES + known[token].nbytes)
             parts = [known[token] if token in known else centers_of(token) for token in tokens]
         widths = np.fromiter(map(len, columns), np.int64, len(columns)) // self.height
         begins = np.cumsum(widths[::-1])[::-1] - widths if self.rtl else np.cumsum(widths) - widths
@@ -328,120 +285,7 @@ class WordTable:
         tokens = [word + " " for word in dict.fromkeys(words) if word not in self._spaced]
         if last and last not in self._final:
             tokens.append(last)
-        return self._draw(tokens)
-
-    def _draw(self, tokens: list[str]) -> bool:
-        """Draw words; whether all of them could be."""
-        if not self._refused.isdisjoint(tokens):
-            return False
-        batches: dict[Font, list[str]] = {}
-        complete = True
-        for token in tokens:
-            runs = self._shaping.run_fonts(token)
-            if len(runs) == 1:
-                batches.setdefault(runs[0][2], []).append(token)
-            else:
-                complete &= self._draw_mixed(token, runs)
-        for font, batch in batches.items():
-            # A word without a space after it comes last, one in each call: every word must see a space before it.
-            spaced = [token for token in batch if token[-1] == " "]
-            others = [token for token in batch if token[-1] != " "]
-            if len(others) > 1:
-                others = self._draw_spaced_out(font, others)
-            for part in (spaced + others[:1], *([token] for token in others[1:])):
-                if part:
-                    complete &= self._draw_together(font, part)
-        return complete
-
-    def _draw_together(self, font: Font, tokens: list[str]) -> bool:
-        """Draw words of one font, shaped as a line of them."""
-        starts = list(accumulate(map(len, tokens), initial=1))
-        owner = [-1]
-        for number, token in enumerate(tokens):
-            owner += [number] * len(token)
-        cells: list[list[Cell]] = [[] for _ in tokens]
-        refused: set[int] = set()
-        alone: set[int] = set()
-        known = self._cells_of(font)
-        infos, positions = self._shape(font, " " + "".join(tokens), 0, starts[-1])
-        for info, position in zip(infos, positions, strict=True):
-            cluster = info.cluster
-            number = owner[cluster]
-            if number < 0:
-                continue
-            if cluster == starts[number] and _is_unsafe(info) and tokens[number][0] != " ":
-                refused.add(number)
-            key = info.codepoint, position.position
-            cell = known[key] if key in known else self._new_cell(font, key)
-            if cell is None:
-                alone.add(number)
-            else:
-                cells[number].append(cell)
-        for number, token in enumerate(tokens):
-            if number in refused:
-                self._refused.add(token)
-            elif number in alone:
-                self._draw_alone(token)
-            else:
-                self._keep(token, *join_cells(cells[number], self.height))
-        return not refused
-
-    def _draw_spaced_out(self, font: Font, tokens: list[str]) -> list[str]:
-        """Draw words without a space after them that a space on either side does not change; the others, which remain to be drawn."""
-        text = " " + " ".join(tokens) + " "
-        owner = [-1]
-        for number, token in enumerate(tokens):
-            owner += [number] * len(token) + [-1]
-        starts = set(accumulate((len(token) + 1 for token in tokens), initial=1))
-        cells: list[list[Cell]] = [[] for _ in tokens]
-        remain: set[int] = {number for number, token in enumerate(tokens) if " " in token}
-        known = self._cells_of(font)
-        for info, position in zip(*self._shape(font, text, 0, len(text)), strict=True):
-            cluster = info.cluster
-            number = owner[cluster]
-            if number < 0:
-                if cluster and _is_unsafe(info):
-                    remain.add(owner[cluster - 1])
-                continue
-            if cluster in starts and _is_unsafe(info):
-                remain.add(number)
-            key = info.codepoint, position.position
-            cell = known[key] if key in known else self._new_cell(font, key)
-            if cell is None:
-                remain.add(number)
-            else:
-                cells[number].append(cell)
-        for number, token in enumerate(tokens):
-            if number not in remain:
-                self._keep(token, *join_cells(cells[number], self.height))
-        return [token for number, token in enumerate(tokens) if number in remain]
-
-    def _draw_mixed(self, token: str, runs: list[tuple[int, int, Font]]) -> bool:
-        """Draw a word that several fonts have a part in."""
-        pieces: list[tuple[bytes, bytes, bytes]] = []
-        text = " " + token
-        for start, end, font in runs:
-            infos, positions = self._shape(font, text, start + 1, end + 1)
-            first_is_unsafe = start == 0 and any(_is_unsafe(info) for info in infos if info.cluster == 1)
-            if first_is_unsafe and token[0] != " ":
-                self._refused.add(token)
-                return False
-            known = self._cells_of(font)
-            keys = [(info.codepoint, position.position) for info, position in zip(infos, positions, strict=True)]
-            cells = [known[key] if key in known else self._new_cell(font, key) for key in keys]
-            if any(cell is None for cell in cells):
-                return self._draw_alone(token)
-            pieces.append(join_cells([cell for cell in cells if cell is not None], self.height))
-        if self.rtl:
-            pieces.reverse()
-        parts = [columns for columns, _, _ in pieces]
-        left, right = spread([(left, right) for _, left, right in pieces], parts, lambda left, right: False)
-        self._keep(token, b"".join(parts), left, right)
-        return True
-
-    def _draw_alone(self, token: str) -> bool:
-        self._keep(token, *self._draw_token(token))
-        return True
+        return self._drawer.draw(tokens, self._keep)
 
     def _keep(self, token: str, columns: bytes, left: bytes, right: bytes) -> None:
         if token[0] == " " and len(token) > 1:
@@ -453,36 +297,7 @@ class WordTable:
         if left or right:
             self._overhang[token] = (left, right)
             self._stands_out.add(token.strip(" "))
-        self._shaping.spend(_ENTRY_BYTES + len(columns) + len(left) + len(right))
-
-    def _shape(self, font: Font, text: str, start: int, end: int) -> tuple[list[Any], list[Any]]:
-        """What HarfBuzz says of the glyphs of `text[start:end]` from left to right: which they are, and where they lie."""
-        buffer = hb.Buffer()
-        buffer.add_str(text, start, end - start)
-        buffer.direction = "rtl" if self.rtl else "ltr"
-        buffer.script = self.script
-        hb.shape(font.hb_font, buffer, self._features)
-        return buffer.glyph_infos, buffer.glyph_positions
-
-    def _cells_of(self, font: Font) -> dict[_Key, Cell | None]:
-        return self._cells.setdefault(font, {})
-
-    def _new_cell(self, font: Font, key: _Key) -> Cell | None:
-        glyph_id, (x_offset, y_offset, x_advance, _) = key
-        glyph = font.glyph(glyph_id)
-        x = ((x_offset + _HALF) >> 10) + glyph.left
-        y = math.floor(self._baseline_of(font) - y_offset / UNITS_PER_PIXEL + 0.5) - glyph.top
-        inside = y >= 0 and y + glyph.alpha.shape[1] <= self.height
-        cell = None
-        if inside or not self._must_fit or not glyph.alpha.size:
-            cell = cell_of(glyph, x, y, (x_advance + _HALF) >> 10, self.height)
-        self._cells_of(font)[key] = cell
-        return cell
-
-
-def _is_unsafe(info: Any) -> bool:
-    """Whether the text must not be cut before this glyph."""
-    return bool(info.flags.value & _UNSAFE_TO_BREAK)  # the operators of flags are slow
+        self._spend(_ENTRY_BYTES + len(columns) + len(left) + len(right))
 
 
 def _with_spaces(words: list[str], last: str) -> list[str]:

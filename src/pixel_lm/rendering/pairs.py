@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +17,10 @@ from pixel_lm.rendering.legacy_pairs import votes_rtl
 from pixel_lm.rendering.lines import Line, LineSetter
 from pixel_lm.rendering.offsets import patch_spans
 from pixel_lm.rendering.result import Rendering
+from pixel_lm.rendering.splitting import LONGEST_WORD, WORDS, separable
 
 __all__ = ["PairRenderer", "Piece", "with_spans"]
 
-_WORDS = re.compile(r" *[^ ]+ *| +")
-# A longer stretch without a space is text of a script that does without them; it may be cut between grapheme clusters.
-_LONGEST_WORD = 40
 # Of a stretch that long, no more than this is looked at for each patch: far more than fit, marks included.
 _CHARACTERS_PER_PATCH = 64
 # Such a stretch is measured in chunks of about so many characters.
@@ -137,12 +134,12 @@ class PairRenderer:
         limit = room * self.patch - self.margins
         end = width = 0
         self._meet(text, limit)
-        for match in _WORDS.finditer(text):
+        for match in WORDS.finditer(text):
             word = match.group()
-            is_long = len(word) > _LONGEST_WORD
+            is_long = len(word) > LONGEST_WORD
             size = 0 if is_long else self.typesetter.width_of_word(word)
             if is_long or width + size > limit:
-                part = self._part_that_fits(word[: max(_LONGEST_WORD, room * _CHARACTERS_PER_PATCH)], limit - width)
+                part = self._part_that_fits(word[: max(LONGEST_WORD, room * _CHARACTERS_PER_PATCH)], limit - width)
                 if part < len(word):
                     end += part
                     break
@@ -152,7 +149,7 @@ class PairRenderer:
         line = self.typesetter.line(text[:end], level)
         # Words measured one by one may differ a little from the whole.
         while line.width > limit and end:
-            begin = max(0, end - _LONGEST_WORD)
+            begin = max(0, end - LONGEST_WORD)
             end = begin + cluster_starts(text[begin:end])[-1]
             line = self.typesetter.line(text[:end], level)
         return Piece(0, end, line)
@@ -187,13 +184,13 @@ class PairRenderer:
     def _windows(self, text: str, room: int, stride: int, level: int) -> Iterator[Piece]:
         """Pieces of whole words that fit in `room` patches; each repeats about `stride` patches of the one before it."""
         limit = room * self.patch - self.margins
-        words = _WORDS.findall(text)
+        words = WORDS.findall(text)
         # Long words are cut before they are measured: they may be longer than HarfBuzz takes.
-        cut = max(map(len, words), default=0) > _LONGEST_WORD
+        cut = max(map(len, words), default=0) > LONGEST_WORD
         widths = [] if cut else self.typesetter.widths_of_words(words)
         cut = cut or (bool(widths) and max(widths) > limit)
         if cut:
-            words = [part for word in words for part in self._parts(word, limit)]
+            words = separable(text, limit, self.typesetter)
             widths = self.typesetter.widths_of_words(words)
         offsets = [0, *accumulate(map(len, words))]
         begins = [0, *accumulate(widths)]
@@ -211,12 +208,6 @@ class PairRenderer:
                 return
             # The first word of those that are repeated.
             first = max(bisect_left(begins, begins[last] - stride * self.patch, first + 1, last), first + 1)
-
-    def _parts(self, word: str, limit: int) -> list[str]:
-        """A word, or its grapheme clusters if it is so long that it may be cut."""
-        if len(word) <= _LONGEST_WORD and self.typesetter.width_of_word(word) <= limit:
-            return [word]
-        return [word[start:end] for start, end in pairwise([*cluster_starts(word), len(word)])]
 
 
 def with_spans(rendering: Rendering, spans: Sequence[tuple[int, npt.NDArray[np.int64]]]) -> Rendering:

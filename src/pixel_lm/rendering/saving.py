@@ -40,22 +40,22 @@ def save(directory: str | Path, config: RendererConfig, font_sources: Sequence[F
         if len(font_sources) > 1:
             (directory / _FALLBACK_FOLDER).mkdir(exist_ok=True)
             files += [_copy_font(source.path, directory / _FALLBACK_FOLDER) for source in font_sources[1:]]
+        main, *fallbacks = font_sources
+        values: dict[str, Any] = {
+            **dataclasses.asdict(config),
+            "font_file": files[0],
+            "font_index": main.index,
+            "font_sha256": main.sha256,
+            "text_renderer_type": renderer_type,
+            "fallback_fonts": [
+                {"file": f"{_FALLBACK_FOLDER}/{name}", "index": source.index, "sha256": source.sha256}
+                for name, source in zip(files[1:], fallbacks, strict=True)
+            ],
+        }
+        text = json.dumps(values, indent=2, sort_keys=True) + "\n"
+        (directory / CONFIG_NAME).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write the renderer to {directory}: {error.strerror or error}") from None
-    main, *fallbacks = font_sources
-    values: dict[str, Any] = {
-        **dataclasses.asdict(config),
-        "font_file": files[0],
-        "font_index": main.index,
-        "font_sha256": main.sha256,
-        "text_renderer_type": renderer_type,
-        "fallback_fonts": [
-            {"file": f"{_FALLBACK_FOLDER}/{name}", "index": source.index, "sha256": source.sha256}
-            for name, source in zip(files[1:], fallbacks, strict=True)
-        ],
-    }
-    text = json.dumps(values, indent=2, sort_keys=True) + "\n"
-    (directory / CONFIG_NAME).write_text(text, encoding="utf-8")
 
 
 class SavedRenderer:

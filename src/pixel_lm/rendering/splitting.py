@@ -9,17 +9,18 @@ from itertools import pairwise
 from pixel_lm.rendering.itemize import cluster_starts
 from pixel_lm.rendering.lines import LineSetter
 
-__all__ = ["fill", "separable"]
+__all__ = ["LONGEST_WORD", "WORDS", "fill", "separable"]
 
-_WORDS = re.compile(r" *[^ ]+ *| +")
-_LONGEST_WORD = 40
+WORDS = re.compile(r" *[^ ]+ *| +")
+LONGEST_WORD = 40
+"""A longer stretch without a space is text of a script that does without them; it may be cut between grapheme clusters."""
 
 
 def separable(text: str, limit: int, typesetter: LineSetter) -> list[str]:
     """Words with the spaces around them; where one is very long or wider than `limit` pixels, its grapheme clusters."""
     parts: list[str] = []
-    for word in _WORDS.findall(text):
-        if len(word) <= _LONGEST_WORD and typesetter.width_of_word(word) <= limit:
+    for word in WORDS.findall(text):
+        if len(word) <= LONGEST_WORD and typesetter.width_of_word(word) <= limit:
             parts.append(word)
         else:
             parts += [word[start:end] for start, end in pairwise([*cluster_starts(word), len(word)])]

@@ -154,7 +154,9 @@ class _Source:
             reason = error.reason.strerror if isinstance(error.reason, OSError) else None
             raise UnreachableError(reason or str(error.reason)) from None
         with response:
-            continues = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+            continues = response.status == 206 and response.headers.get("Content-Range", "").startswith(
+                f"bytes {have}-"
+            )
             have = have if continues else 0
             length = response.headers.get("Content-Length", "")
             if self.known_size is None:

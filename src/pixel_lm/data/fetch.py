@@ -192,11 +192,19 @@ class _Getting:
         if self.source is not None:
             self._say()
         recorded = self._recorded()
-        for file in self.entry.files:
-            self._get(file, recorded)
+        try:
+            for file in self.entry.files:
+                self._get(file, recorded)
+        finally:
+            if not any(self.downloads.iterdir()):
+                self.downloads.rmdir()
         temporary = Path(tempfile.mkdtemp(prefix=f"{self.entry.name}.tmp", dir=self.home))
         try:
-            assemble(self.entry, self.downloads, temporary)
+            try:
+                assemble(self.entry, self.downloads, temporary)
+            except FailedError:  # what was fetched is of no use, even if it is what the list says
+                shutil.rmtree(self.downloads)
+                raise
             _write_record(self.entry, temporary)
             temporary.chmod(0o755)  # mkdtemp's folders are closed to others
             target = self.home / self.entry.name

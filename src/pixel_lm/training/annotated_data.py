@@ -27,9 +27,8 @@ def find_data(data: str | None, data_dir: str = ".", task: str | None = None) ->
     """
     if data is None:
         return None
-    for folder in (Path(data), Path(data_dir) / data):
-        if folder.is_dir():
-            return folder
+    if folder := _local_folder(data, data_dir):
+        return folder
     if entry := find_entry(data):
         if task is not None and task not in entry.tasks:
             raise UserError(f"{entry.name} is data for {' and '.join(entry.tasks)}, not for {task}")
@@ -54,7 +53,13 @@ def data_files(arguments: FinetuneArguments, task: Task) -> dict[Split, Path]:
     """
     given = {split: getattr(arguments, setting) for split, setting in SPLITS.items()}
     data = arguments.data
-    if data is not None and given["train"] and given["dev"] and find_entry(data) and not _is_folder(arguments):
+    if (
+        data is not None
+        and given["train"]
+        and given["dev"]
+        and find_entry(data)
+        and not _local_folder(data, arguments.data_dir)
+    ):
         data = None
     folder = find_data(data, arguments.data_dir, arguments.task)
     files: dict[Split, Path] = {}
@@ -88,5 +93,8 @@ def split_file(task: Task, data: str, split: Split) -> Path:
     return path
 
 
-def _is_folder(arguments: FinetuneArguments) -> bool:
-    return any(Path(place, str(arguments.data)).is_dir() for place in (".", arguments.data_dir))
+def _local_folder(data: str, data_dir: str) -> Path | None:
+    """A folder of this name, or of that which the published data have."""
+    entry = find_entry(data)
+    places = [Path(data), Path(data_dir, data), *([Path(data_dir, entry.folder)] if entry else [])]
+    return next((place for place in places if place.is_dir()), None)

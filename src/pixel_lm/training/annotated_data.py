@@ -1,4 +1,5 @@
-"""Where the annotated data of fine-tuning and evaluation are: files, folders, or names of data sets that are fetched."""
+"""Where the annotated data of fine-tuning and evaluation are: files, folders, data sets that are fetched by name, and those of the
+`datasets` library: folders written by `save_to_disk`, and `hub:NAME[:CONFIG]`."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 from pixel_lm.data.catalogue import find_entry
 from pixel_lm.data.conllu import Split
 from pixel_lm.data.fetch import require
+from pixel_lm.data.tables import find_dataset_split, is_dataset, is_one_split
 from pixel_lm.errors import UserError
 from pixel_lm.tasks.task import Task
 from pixel_lm.training.arguments import FinetuneArguments
@@ -61,20 +63,21 @@ def data_files(arguments: FinetuneArguments, task: Task) -> dict[Split, Path]:
         and not _local_folder(data, arguments.data_dir)
     ):
         data = None
-    folder = find_data(data, arguments.data_dir, arguments.task)
+    dataset = data if data is not None and is_dataset(data) else None
+    folder = find_data(data, arguments.data_dir, arguments.task) if dataset is None else None
     files: dict[Split, Path] = {}
     for split, setting in SPLITS.items():
         if given[split] is not None:
             files[split] = Path(given[split])
-        elif folder is not None:
+        elif data is not None:
             try:
-                files[split] = task.find_file(folder, split)
+                files[split] = _find_split(task, str(folder or dataset), split)
             except UserError:
                 if split != "test":
                     raise
         elif split != "test":
             raise UserError(f"no {split} data: give --data FOLDER or --{setting.replace('_', '-')} FILE")
-        if split in files and not files[split].exists():
+        if split in files and not files[split].exists() and not is_dataset(files[split]):
             raise UserError(f"{files[split]}: no such file")
     return files
 
@@ -86,11 +89,29 @@ def split_file(task: Task, data: str, split: Split) -> Path:
         UserError: the data set could not be fetched, or has no such file.
     """
     path = Path(data)
+    if is_dataset(data):
+        return path if task.reads_datasets and is_one_split(data) else _find_split(task, data, split)
     if path.is_dir() or (not path.exists() and find_entry(data)):
         folder = find_data(data, task=task.name)
         assert folder is not None
         return task.find_file(folder, split)
     return path
+
+
+def data_name(train: Path) -> str:
+    """What a summary calls the data, from the file of the training data: its folder, or the name of a data set."""
+    return str(train).removesuffix(":train").removesuffix(":") if is_dataset(train) else str(train.parent)
+
+
+def _find_split(task: Task, data: str, split: Split) -> Path:
+    """The file of a split in a folder, or the split of a data set."""
+    if not is_dataset(data):
+        return task.find_file(data, split)
+    if not task.reads_datasets:
+        raise UserError(
+            f"{data}: {task.name} does not read data sets of the `datasets` library; give a folder with files"
+        )
+    return Path(find_dataset_split(data, split))
 
 
 def _local_folder(data: str, data_dir: str) -> Path | None:

@@ -23,7 +23,7 @@ from pixel_lm.models import PixelConfig, PixelPreTrainedModel
 from pixel_lm.tasks import get_task
 from pixel_lm.tasks.metrics import mean_and_deviation
 from pixel_lm.tasks.task import Renderer, Task, TaskDataset, TaskOptions, options_from
-from pixel_lm.training.annotated_data import data_files
+from pixel_lm.training.annotated_data import data_files, data_name
 from pixel_lm.training.arguments import FinetuneArguments, validate
 from pixel_lm.training.checkpoints import RESULTS, prepare_output_dir, stored_results
 from pixel_lm.training.loading import (
@@ -288,7 +288,7 @@ def _print_summary(
     ]
     rows = [
         ("model", f"{format_count(results['num_parameters'])} parameters, from {start}"),
-        ("data", f"{files['train'].parent}: {', '.join(counted)}"),
+        ("data", f"{data_name(files['train'])}: {', '.join(counted)}"),
         (
             "training",
             f"{results['train_steps']} steps of {arguments.batch_size}, best at step "

@@ -200,16 +200,13 @@ class _Getting:
                 self.downloads.rmdir()
         temporary = Path(tempfile.mkdtemp(prefix=f"{self.entry.name}.tmp", dir=self.home))
         try:
-            try:
-                assemble(self.entry, self.downloads, temporary)
-            except FailedError:  # what was fetched is of no use, even if it is what the list says
-                shutil.rmtree(self.downloads)
-                raise
+            self._assemble(temporary)
             _write_record(self.entry, temporary)
             temporary.chmod(0o755)  # mkdtemp's folders are closed to others
             target = self.home / self.entry.name
             if target.exists():  # of another version of the list, or damaged
                 shutil.rmtree(target)
+            self._record_new(recorded)
             temporary.rename(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -218,7 +215,7 @@ class _Getting:
     def _get(self, file: PinnedFile, recorded: dict[str, str]) -> None:
         target = self.downloads / file.name
         expected = file.sha256 or recorded.get(file.name)
-        if target.exists() and expected == file_sha256(target):  # of an interrupted run
+        if target.exists() and expected in (None, file_sha256(target)):  # of an interrupted run
             self._count(file, target.stat().st_size)
             return
         try:
@@ -234,9 +231,22 @@ class _Getting:
         if expected is not None and found != expected:
             target.unlink()
             raise FailedError(f"{file.name} is not the file of the list (SHA-256 {found}, expected {expected})")
-        if file.sha256 is None and file.name not in recorded:
+
+    def _assemble(self, folder: Path) -> None:
+        try:
+            assemble(self.entry, self.downloads, folder)
+        except FailedError as error:
+            if self.entry.is_pinned:
+                raise FailedError(f"{error}; what was fetched is in {self.downloads}") from None
+            shutil.rmtree(self.downloads)  # such as a page that asks for a password
+            raise
+
+    def _record_new(self, recorded: Mapping[str, str]) -> None:
+        """Keep the SHA-256 of what nobody has published one for, when it has turned out to be what it should be."""
+        new = [file.name for file in self.entry.files if file.sha256 is None and file.name not in recorded]
+        if new:
             with open(self.record, "a", encoding="utf-8") as lines:
-                lines.write(f"{found}  {file.name}\n")
+                lines.writelines(f"{file_sha256(self.downloads / name)}  {name}\n" for name in new)
 
     def _download(self, file: PinnedFile, target: Path, expected: str | None) -> str:
         return download(

@@ -54,7 +54,10 @@ def test_get(command: Command, server: FileServer, tmp_path: Path, capsys: pytes
     assert lines[1] == f"mine: {folder / 'mine'} (source.json, tt-ud-dev.conllu, tt-ud-test.conllu, tt-ud-train.conllu)"
     assert "no published checksum is known" in lines[2] and len(lines) == 4
     assert command("data", "get", "mine") == 0
-    assert capsys.readouterr().out == f"mine is there: {folder / 'mine'} (licence CC BY-NC 4.0, https://l.org/)\n"
+    assert (
+        capsys.readouterr().out
+        == f"mine is there, verified: {folder / 'mine'} (licence CC BY-NC 4.0, https://l.org/)\n"
+    )
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / "cola.zip").write_bytes(FILES["cola.zip"])
     assert command("data", "get", "cola", "--from", tmp_path / "published") == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import lzma
@@ -163,6 +164,13 @@ def test_what_is_damaged_is_fetched_again(home: Path, server: FileServer) -> Non
     assert not is_present(TREEBANK)
     fetch(TREEBANK)
     assert is_present(TREEBANK) and (folder / "tt-ud-dev.conllu").read_bytes() == FILES["tt-ud-dev.conllu"]
+    (folder / "tt-ud-dev.conllu").write_bytes(FILES["tt-ud-dev.conllu"].replace(b"four", b"FOUR"))  # as long as before
+    assert is_present(TREEBANK) and not is_present(TREEBANK, verify=True)
+    (home / "tiny.tmpkilled").mkdir()
+    fetch(TREEBANK)
+    assert is_present(TREEBANK, verify=True) and names(home) == {"tiny", "tiny.lock"}
+    pinned_anew = dataclasses.replace(TREEBANK, files=TREEBANK.files[:2])
+    assert not is_present(pinned_anew) and is_present(dataclasses.replace(TREEBANK, title="Other words"))
 
 
 def test_a_place_that_cannot_be_written(server: FileServer, tmp_path: Path) -> None:

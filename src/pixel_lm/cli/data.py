@@ -128,8 +128,10 @@ def run_get(args: argparse.Namespace) -> int:
     if args.folder and not args.folder.is_dir():
         raise UserError(f"{args.folder}: no such folder; --from names a folder with the published files")
     for entry in dict.fromkeys(map(get_entry, args.names)):
-        if is_present(entry):
-            print(f"{entry.name} is there: {data_home() / entry.name} (licence {entry.licence}, {entry.licence_url})")
+        if is_present(entry, verify=True):
+            print(
+                f"{entry.name} is there, verified: {data_home() / entry.name} (licence {entry.licence}, {entry.licence_url})"
+            )
             continue
         folder = fetch_with_bar(entry, lambda text: print(text, flush=True), source=args.folder, base_url=args.base_url)
         names = ", ".join(sorted(path.name for path in folder.iterdir()))

@@ -54,16 +54,27 @@ def data_home() -> Path:
     return default_cache_dir() / "data"
 
 
-def is_present(entry: Entry, home: Path | None = None) -> bool:
-    """Whether the data set is there, made of the files that the list names. Sizes are looked at, contents are not."""
+def is_present(entry: Entry, home: Path | None = None, *, verify: bool = False) -> bool:
+    """Whether the data set is there, made of the files that the list names, each as large as it was then.
+
+    Args:
+        entry: which.
+        home: where; None: `data_home()`.
+        verify: compare the contents, too.
+    """
     folder = (home or data_home()) / entry.name
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         sizes = {name: (folder / name).stat().st_size for name in record["files"]}
+        digests = {name: file_sha256(folder / name) for name in record["files"]} if verify else None
     except (OSError, ValueError, KeyError):
         return False
-    same = record.get("entry") == _as_json(entry)
-    return same and sizes == {name: file["bytes"] for name, file in record["files"].items()}
+    files = record["files"]
+    return (
+        record.get("published") == _published(entry)
+        and sizes == {name: file["bytes"] for name, file in files.items()}
+        and digests in (None, {name: file["sha256"] for name, file in files.items()})
+    )
 
 
 def describe(entry: Entry) -> str:
@@ -104,7 +115,7 @@ def fetch(
         check_address(base_url, "data")
     try:
         with _lock(home, entry.name):
-            if not is_present(entry, home):
+            if not is_present(entry, home, verify=True):
                 getting = _Getting(entry, home, source, base_url, announce, progress)
                 getting.run()
     except FailedError as error:
@@ -160,8 +171,10 @@ def _lock(home: Path, name: str) -> Iterator[None]:
         yield
 
 
-def _as_json(entry: Entry) -> Any:
-    return json.loads(json.dumps(dataclasses.asdict(entry)))
+def _published(entry: Entry) -> Any:
+    """What the files of a data set are made of, as a JSON value."""
+    files = [dataclasses.asdict(file) for file in entry.files]
+    return json.loads(json.dumps({"files": files, "split": entry.split}))
 
 
 class _Getting:
@@ -198,6 +211,8 @@ class _Getting:
         finally:
             if not any(self.downloads.iterdir()):
                 self.downloads.rmdir()
+        for left_over in self.home.glob(f"{self.entry.name}.tmp*"):  # of a process that was killed
+            shutil.rmtree(left_over, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=f"{self.entry.name}.tmp", dir=self.home))
         try:
             self._assemble(temporary)
@@ -301,7 +316,8 @@ def _write_record(entry: Entry, folder: Path) -> None:
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in sorted(folder.iterdir())
     }
-    record = {"licence": f"{entry.licence} ({entry.licence_url})", "files": files, "entry": _as_json(entry)}
+    licence = f"{entry.licence} ({entry.licence_url})"
+    record = {"title": entry.title, "licence": licence, "files": files, "published": _published(entry)}
     (folder / RECORD).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -13,25 +13,18 @@ BEGIN, END = "<!-- data -->", "<!-- end of data -->"
 
 def table() -> str:
     """A row for each data set: its name, what it is, for which tasks, size, licence, and when it is fetched."""
-    lines = ["| name | data | for | MB | licence | fetched | checksums |", "|---|---|---|---:|---|---|---|"]
+    lines = ["| name | data | for | MB | licence | fetched |", "|---|---|---|---:|---|---|"]
     for entry in catalogue():
-        size = "" if entry.size is None else f"{entry.size / 1e6:.1f}"
+        size = f"{entry.size / 1e6:.1f}" if entry.files else ""
         tasks = ", ".join(f"`{task}`" for task in entry.tasks)
         licence = f"[{entry.licence}]({entry.licence_url})"
-        lines.append(
-            f"| `{entry.name}` | {entry.title} | {tasks} | {size} | {licence} | {when(entry)} | {guard(entry)} |"
-        )
+        lines.append(f"| `{entry.name}` | {entry.title} | {tasks} | {size} | {licence} | {when(entry)} |")
     return "\n".join(lines) + "\n"
 
 
 def when(entry: Entry) -> str:
     """What makes the data come."""
     return "never" if entry.unavailable else "when named" if entry.open else "`data get`"
-
-
-def guard(entry: Entry) -> str:
-    """What the contents are compared with."""
-    return "" if entry.unavailable else "published" if entry.is_pinned else "recorded"
 
 
 def renewed(text: str) -> str:

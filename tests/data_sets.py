@@ -92,7 +92,7 @@ XNLI = entry(
 PARTS = entry(
     "parts", "qa",
     *(
-        PinnedFile(f"https://{HOST}/v1/{name}", into=into)
+        pinned(name, into=into)
         for name, into in (("train_0.json", "train.json"), ("train_1.json", "train.json"), ("dev_0.json", "dev.json"))
     ),
 )  # fmt: skip

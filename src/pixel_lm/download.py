@@ -56,61 +56,44 @@ def file_sha256(path: Path) -> str:
 
 
 def download(
-    url: str,
-    target: Path,
-    *,
-    partial: Path,
-    size: int | None,
-    sha256: str | None,
-    at_most: int | None = None,
-    progress: Progress | None = None,
-) -> str:
+    url: str, target: Path, *, partial: Path, size: int, sha256: str, progress: Progress | None = None
+) -> None:
     """Fetch one file, continuing what an earlier attempt left.
 
     Args:
         url: its address.
         target: the name that it takes when it is verified.
         partial: the file that it is written to until then, on the same disk. Should differ from one version to the next.
-        size: in bytes, if it is known; else the source says it.
-        sha256: hexadecimal, if it is known.
-        at_most: bytes at most where the size is not known.
+        size: in bytes.
+        sha256: hexadecimal.
         progress: see `Progress`.
-
-    Returns:
-        the SHA-256 of the file.
 
     Raises:
         UnreachableError: there is no connection to the source.
         FailedError: the source does not have the file, sent another one, or broke off again and again.
         UserError: the partial file cannot be written.
     """
-    source = _Source(url, partial, size, at_most, progress or _say_nothing)
     reason = ""
     for _ in range(_ATTEMPTS):
         have = partial.stat().st_size if partial.exists() else 0
         try:
-            if size is None or have < size:
-                source.fetch(have)
+            if have < size:
+                _fetch(url, partial, have, size, progress or _say_nothing)
         except (http.client.HTTPException, ConnectionError, TimeoutError) as error:  # broken off: go on where it ended
             reason = f"the connection broke off ({error or type(error).__name__})"
             continue
         except OSError as error:
             raise UserError(f"{partial}: {error.strerror or error}") from None
-        there, wanted = partial.stat().st_size, source.size
-        if wanted is not None and there < wanted:
-            reason = f"the connection broke off after {there} of {wanted} bytes"
+        there = partial.stat().st_size
+        if there < size:
+            reason = f"the connection broke off after {there} of {size} bytes"
             continue
-        host = urlsplit(url).netloc
-        if size is None and there > source.limit:
-            partial.unlink()
-            raise FailedError(f"{url}: more than {at_most} bytes; this is not the file of the list")
         found = file_sha256(partial)
-        if found == sha256 or (sha256 is None and wanted in (None, there)):
+        if found == sha256:
             os.replace(partial, target)
-            return found
+            return
         partial.unlink()
-        expected = f"SHA-256 {found}, expected {sha256}" if sha256 else f"{there} bytes, expected {wanted}"
-        reason = f"what {host} sent is not the file of the list ({expected})"
+        reason = f"what {urlsplit(url).netloc} sent is not the file of the list (SHA-256 {found}, expected {sha256})"
         if not have:  # a part from an earlier run may have been at fault, fresh bytes were not
             break
     raise FailedError(reason)
@@ -120,50 +103,28 @@ def _say_nothing(have: int) -> None:
     pass
 
 
-class _Source:
-    """A file at its address, and the part of it that is there."""
-
-    def __init__(self, url: str, partial: Path, size: int | None, at_most: int | None, progress: Progress) -> None:
-        self.url = url
-        self.partial = partial
-        self.size = size
-        """In bytes; if it was not known, what the source said last."""
-        self.known_size = size
-        self.at_most = at_most
-        self.progress = progress
-
-    @property
-    def limit(self) -> int:
-        """Bytes that are read at most, one more than there should be: enough to see that it is another file."""
-        sizes = [size for size in (self.known_size, self.at_most) if size is not None]
-        return min(sizes) if sizes else 1 << 62
-
-    def fetch(self, have: int) -> None:
-        """Append what is missing to the partial file, or write it anew if the server does not continue."""
-        request = urllib.request.Request(self.url, headers={"User-Agent": "pixel-lm", "Accept-Encoding": "identity"})
-        if have:
-            request.add_header("Range", f"bytes={have}-")
-        try:
-            response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
-        except urllib.error.HTTPError as error:
-            if error.code == 416:  # the part is not of this file
-                self.partial.unlink()
-                raise http.client.HTTPException("it could not be continued") from None
-            raise FailedError(f"{self.url}: HTTP {error.code} {error.reason}") from None
-        except urllib.error.URLError as error:
-            reason = error.reason.strerror if isinstance(error.reason, OSError) else None
-            raise UnreachableError(reason or str(error.reason)) from None
-        with response:
-            continues = response.status == 206 and response.headers.get("Content-Range", "").startswith(
-                f"bytes {have}-"
-            )
-            have = have if continues else 0
-            length = response.headers.get("Content-Length", "")
-            if self.known_size is None:
-                self.size = have + int(length) if length.isdecimal() else None
-            self.progress(have)
-            with open(self.partial, "ab" if continues else "wb") as file:
-                while have <= self.limit and (data := response.read(_CHUNK_BYTES)):
-                    file.write(data)
-                    have += len(data)
-                    self.progress(have)
+def _fetch(url: str, partial: Path, have: int, size: int, progress: Progress) -> None:
+    """Append what is missing to the partial file, or write it anew if the server does not continue."""
+    request = urllib.request.Request(url, headers={"User-Agent": "pixel-lm", "Accept-Encoding": "identity"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # the part is not of this file
+            partial.unlink()
+            raise http.client.HTTPException("it could not be continued") from None
+        raise FailedError(f"{url}: HTTP {error.code} {error.reason}") from None
+    except urllib.error.URLError as error:
+        reason = error.reason.strerror if isinstance(error.reason, OSError) else None
+        raise UnreachableError(reason or str(error.reason)) from None
+    with response:
+        continues = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        have = have if continues else 0
+        progress(have)
+        with open(partial, "ab" if continues else "wb") as file:
+            # One byte too many is enough to see that it is another file.
+            while have <= size and (data := response.read(_CHUNK_BYTES)):
+                file.write(data)
+                have += len(data)
+                progress(have)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pixel_lm.data.catalogue import PinnedFile, get_entry
-from pixel_lm.data.fetch import describe, fetch, is_present, require
+from pixel_lm.data.fetch import fetch, is_present, require
 from pixel_lm.errors import UserError
 from pixel_lm.tasks import get_task
 from pixel_lm.tasks.task import TaskOptions
@@ -35,7 +35,6 @@ from tests.data_sets import (
     data_server,
     entry,
     pinned,
-    squad,
 )  # fmt: skip
 from tests.file_server import FileServer, serve
 
@@ -95,7 +94,7 @@ def test_the_licence_comes_first(home: Path, server: FileServer) -> None:
     seen: list[int] = []
     fetch(TREEBANK, announce=lambda text: said.append(f"{text} [{len(seen)}]"), progress=seen.append)
     (line,) = said
-    assert line.startswith("TINY: licence CC BY 4.0 (https://l.org/); 0.0 MB from data.example.org into ")
+    assert line.startswith(f"TINY: licence CC BY 4.0 (https://l.org/); 0.0 MB from {server.url} into ")
     assert line.endswith(" [0]") and seen[0] == 0 and seen[-1] == TREEBANK.size
 
 
@@ -228,39 +227,12 @@ def test_parts_are_joined(home: Path) -> None:
     assert json.loads((folder / "dev.json").read_text())["version"] == "0.1"
 
 
-def test_files_without_a_published_checksum(home: Path, server: FileServer) -> None:
-    assert "no published checksum is known, that of the first download is recorded" in describe(PARTS)
-    folder = fetch(PARTS)
-    lines = (home / "parts.sha256").read_text().splitlines()
-    assert lines[0] == f"{hashlib.sha256(FILES['train_0.json']).hexdigest()}  train_0.json" and len(lines) == 3
-    (folder / "train.json").unlink()
-    fetch(PARTS)
-    assert len((home / "parts.sha256").read_text().splitlines()) == 3
-    (folder / "train.json").unlink()
-    server.files[f"/{HOST}/v1/train_1.json"] = squad("Eve")
-    with pytest.raises(UserError, match=r"expected .*was recorded at the first download in .*parts.sha256"):
-        fetch(PARTS)
-
-
-def test_a_page_in_place_of_a_file_is_not_recorded(home: Path, server: FileServer) -> None:
-    server.files[f"/{HOST}/v1/train_1.json"] = b"<html>Please log in</html>"
-    with pytest.raises(UserError, match="parts: train_1.json is not JSON in the format of SQuAD"):
-        fetch(PARTS)
-    assert names(home) == {"parts.lock"}
-    server.files[f"/{HOST}/v1/train_1.json"] = FILES["train_1.json"]
-    server.faults[f"/{HOST}/v1/dev_0.json"] = [10, 0, 0]  # broken off, then continued
-    with pytest.raises(UserError, match="broke off after 10 of"):
-        fetch(PARTS)
-    fetch(PARTS)
-    assert [path for path, _ in server.requests].count(f"/{HOST}/v1/train_1.json") == 2  # not fetched again
-    assert server.requests[-1] == (f"/{HOST}/v1/dev_0.json", "bytes=10-")
-    assert is_present(PARTS) and len((home / "parts.sha256").read_text().splitlines()) == 3
-
-
-def test_an_unknown_size_is_bounded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pixel_lm.data.fetch.LARGEST_UNKNOWN_FILE", 50)
-    with pytest.raises(UserError, match="more than 50 bytes; this is not the file of the list"):
-        fetch(PARTS)
+def test_parts_in_another_format(home: Path, server: FileServer) -> None:
+    page = b"<html>Please log in</html>"
+    server.files[f"/{HOST}/v1/page.json"] = page
+    file = PinnedFile(f"https://{HOST}/v1/page.json", len(page), hashlib.sha256(page).hexdigest(), into="train.json")
+    with pytest.raises(UserError, match="page.json is not JSON in the format of SQuAD; what was fetched is in "):
+        fetch(entry("page", "qa", file))
 
 
 def test_pairs_of_mrpc(home: Path) -> None:

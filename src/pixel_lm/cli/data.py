@@ -93,10 +93,10 @@ def _print_list(entries: list[Entry]) -> None:
 
     table = [("name", "tasks", "MB", "licence", "fetched", "there")]
     for entry in entries:
-        size = f"{entry.size / 1e6:,.1f}" if entry.size is not None else "?"
+        size = f"{entry.size / 1e6:,.1f}" if entry.files else ""
         how = "never" if entry.unavailable else "when named" if entry.open else "on request"
         there = "yes" if is_present(entry) else "no"
-        table.append((entry.name, " ".join(entry.tasks), size if entry.files else "", entry.licence, how, there))
+        table.append((entry.name, " ".join(entry.tasks), size, entry.licence, how, there))
     print_table(table, right=(2,))
 
 
@@ -108,8 +108,7 @@ def _print_entry(entry: Entry) -> None:
         return
     print(describe(entry))
     for file in entry.files:
-        size = f"{file.size:,} bytes" if file.size is not None else "size not known"
-        print(f"  {file.url}  {size}, SHA-256 {file.sha256 or 'not known'}")
+        print(f"  {file.url}  {file.size:,} bytes, SHA-256 {file.sha256}")
     if is_present(entry):
         print(f"  in {data_home() / entry.name}")
     elif entry.open:

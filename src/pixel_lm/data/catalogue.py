@@ -27,15 +27,15 @@ class PinnedFile:
 
     Attributes:
         url: its address.
-        size: in bytes; None if it is not known.
-        sha256: hexadecimal; None if it is not known.
+        size: in bytes.
+        sha256: hexadecimal.
         members: of an archive (zip), what is unpacked: path inside and name in the folder.
         into: the file that it becomes a part of, both in the format of SQuAD.
     """
 
     url: str
-    size: int | None = None
-    sha256: str | None = None
+    size: int
+    sha256: str
     members: tuple[tuple[str, str], ...] = ()
     into: str | None = None
 
@@ -57,7 +57,7 @@ class Entry:
         licence: short name, or a few words.
         licence_url: where it stands.
         open: whether the licence allows any use; others are fetched only when somebody asks for it.
-        checksums: where sizes and SHA-256 were found; "none" if nowhere.
+        checksums: where sizes and SHA-256 were found.
         files: what is fetched.
         split: MRPC, whose development data are named by a list: file of all pairs, file of ids, names of the files that they become.
         unavailable: why there is nothing to fetch, and what to do; None if there is.
@@ -70,21 +70,15 @@ class Entry:
     licence: str
     licence_url: str
     open: bool
-    checksums: str = "none"
+    checksums: str = ""
     files: tuple[PinnedFile, ...] = ()
     split: Mapping[str, str] | None = None
     unavailable: str | None = None
 
     @property
-    def size(self) -> int | None:
-        """Bytes to fetch; None if it is not known."""
-        sizes = [file.size for file in self.files if file.size is not None]
-        return sum(sizes) if len(sizes) == len(self.files) and sizes else None
-
-    @property
-    def is_pinned(self) -> bool:
-        """Whether the SHA-256 of all files is known."""
-        return all(file.sha256 for file in self.files)
+    def size(self) -> int:
+        """Bytes to fetch."""
+        return sum(file.size for file in self.files)
 
     @property
     def hosts(self) -> str:

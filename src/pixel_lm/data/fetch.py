@@ -2,9 +2,6 @@
 
 A data set lies in a folder of its own in the cache (`data_home`) or not at all: it is put together under another name and takes its
 own when it is complete. Beside the data, `source.json` says where they come from, under which licence, and the SHA-256 of each file.
-
-Where nobody has published a checksum, that of the first download is recorded in a file `NAME.sha256` beside the folder; what is
-fetched later must be the same.
 """
 
 from __future__ import annotations
@@ -40,8 +37,6 @@ URL_VARIABLE = "PIXEL_LM_DATA_URL"
 RECORD = "source.json"
 LARGEST_EXPANSION = 30
 """Archives that become more than this many times as large are refused: text does not."""
-LARGEST_UNKNOWN_FILE = 1 << 26
-"""Bytes at most of a file whose size is not known."""
 
 Progress = Callable[[int], None]
 """Called with the number of bytes of the data set that are there."""
@@ -78,10 +73,9 @@ def is_present(entry: Entry, home: Path | None = None, *, verify: bool = False) 
 
 
 def describe(entry: Entry) -> str:
-    """Title, licence and what guards the contents, in one line."""
-    guard = "" if entry.is_pinned else "; no published checksum is known, that of the first download is recorded"
+    """Title and licence in one line."""
     use = "" if entry.open else ", which restricts its use"
-    return f"{entry.title}: licence {entry.licence}{use} ({entry.licence_url}){guard}"
+    return f"{entry.title}: licence {entry.licence}{use} ({entry.licence_url})"
 
 
 def fetch(
@@ -196,7 +190,6 @@ class _Getting:
         self.announce = announce
         self.progress = progress
         self.downloads = home / f"{entry.name}.download"
-        self.record = home / f"{entry.name}.sha256"
         self.arrived: dict[str, int] = {}
 
     def run(self) -> None:
@@ -204,10 +197,9 @@ class _Getting:
         self.downloads.mkdir(exist_ok=True)
         if self.source is not None:
             self._say()
-        recorded = self._recorded()
         try:
             for file in self.entry.files:
-                self._get(file, recorded)
+                self._get(file)
         finally:
             if not any(self.downloads.iterdir()):
                 self.downloads.rmdir()
@@ -215,73 +207,48 @@ class _Getting:
             shutil.rmtree(left_over, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=f"{self.entry.name}.tmp", dir=self.home))
         try:
-            self._assemble(temporary)
+            try:
+                assemble(self.entry, self.downloads, temporary)
+            except FailedError as error:
+                raise FailedError(f"{error}; what was fetched is in {self.downloads}") from None
             _write_record(self.entry, temporary)
             temporary.chmod(0o755)  # mkdtemp's folders are closed to others
             target = self.home / self.entry.name
             if target.exists():  # of another version of the list, or damaged
                 shutil.rmtree(target)
-            self._record_new(recorded)
             temporary.rename(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(self.downloads, ignore_errors=True)
 
-    def _get(self, file: PinnedFile, recorded: dict[str, str]) -> None:
+    def _get(self, file: PinnedFile) -> None:
         target = self.downloads / file.name
-        expected = file.sha256 or recorded.get(file.name)
-        if target.exists() and expected in (None, file_sha256(target)):  # of an interrupted run
-            self._count(file, target.stat().st_size)
-            return
-        try:
-            found = self._copy(file, target) if self.source is not None else self._download(file, target, expected)
-        except UnreachableError as error:
-            raise UserError(self._without_network(file, error)) from None
-        except FailedError as error:
-            if file.sha256 is None and expected is not None:
-                raise FailedError(
-                    f"{error}; what was expected was recorded at the first download in {self.record}"
-                ) from None
-            raise
-        if expected is not None and found != expected:
-            target.unlink()
-            raise FailedError(f"{file.name} is not the file of the list (SHA-256 {found}, expected {expected})")
+        if target.exists() and file_sha256(target) == file.sha256:  # of an interrupted run
+            self._count(file, file.size)
+        elif self.source is not None:
+            self._copy(file, target)
+        else:
+            try:
+                download(
+                    mirrored(file.url, self.base_url),
+                    target,
+                    partial=target.with_name(f"{file.name}.{file.sha256[:8]}.part"),
+                    size=file.size,
+                    sha256=file.sha256,
+                    progress=lambda have: self._count(file, have),
+                )
+            except UnreachableError as error:
+                raise UserError(self._without_network(file, error)) from None
 
-    def _assemble(self, folder: Path) -> None:
-        try:
-            assemble(self.entry, self.downloads, folder)
-        except FailedError as error:
-            if self.entry.is_pinned:
-                raise FailedError(f"{error}; what was fetched is in {self.downloads}") from None
-            shutil.rmtree(self.downloads)  # such as a page that asks for a password
-            raise
-
-    def _record_new(self, recorded: Mapping[str, str]) -> None:
-        """Keep the SHA-256 of what nobody has published one for, when it has turned out to be what it should be."""
-        new = [file.name for file in self.entry.files if file.sha256 is None and file.name not in recorded]
-        if new:
-            with open(self.record, "a", encoding="utf-8") as lines:
-                lines.writelines(f"{file_sha256(self.downloads / name)}  {name}\n" for name in new)
-
-    def _download(self, file: PinnedFile, target: Path, expected: str | None) -> str:
-        return download(
-            mirrored(file.url, self.base_url),
-            target,
-            partial=target.with_name(f"{file.name}.{(expected or 'new')[:8]}.part"),
-            size=file.size,
-            sha256=expected,
-            at_most=LARGEST_UNKNOWN_FILE,
-            progress=lambda have: self._count(file, have),
-        )
-
-    def _copy(self, file: PinnedFile, target: Path) -> str:
+    def _copy(self, file: PinnedFile, target: Path) -> None:
         assert self.source is not None
         path = next((path for path in sorted(self.source.rglob(file.name)) if path.is_file()), None)
         if path is None:
             raise UserError(f"{self.source}: {file.name} is not in this folder; it is at {file.url}")
+        if (found := file_sha256(path)) != file.sha256:
+            raise FailedError(f"{path} is not the file of the list (SHA-256 {found}, expected {file.sha256})")
         shutil.copyfile(path, target)
-        self._count(file, target.stat().st_size)
-        return file_sha256(target)
+        self._count(file, file.size)
 
     def _count(self, file: PinnedFile, have: int) -> None:
         if not self.arrived and self.source is None:
@@ -292,9 +259,9 @@ class _Getting:
 
     def _say(self) -> None:
         if self.announce is not None:
-            size = f"; {self.entry.size / 1e6:.1f} MB" if self.entry.size is not None else ""
-            place = str(self.source) if self.source is not None else self.entry.hosts
-            self.announce(f"{describe(self.entry)}{size} from {place} into {self.home / self.entry.name}")
+            place = str(self.source or self.base_url or self.entry.hosts)
+            size = f"{self.entry.size / 1e6:.1f} MB"
+            self.announce(f"{describe(self.entry)}; {size} from {place} into {self.home / self.entry.name}")
 
     def _without_network(self, file: PinnedFile, error: UnreachableError) -> str:
         more = f" and {len(self.entry.files) - 1} more (`pixel-lm data list {self.entry.name}`)"
@@ -304,12 +271,6 @@ class _Getting:
             f"{more if len(self.entry.files) > 1 else ''} elsewhere and use `pixel-lm data get {self.entry.name} --from FOLDER`, "
             "or unpack the data into a folder and give that as --data"
         )
-
-    def _recorded(self) -> dict[str, str]:
-        if not self.record.exists():
-            return {}
-        pairs = (line.split("  ", 1) for _, line in read_lines(self.record))
-        return {name.rstrip("\n"): digest for digest, name in pairs}
 
 
 def _write_record(entry: Entry, folder: Path) -> None:

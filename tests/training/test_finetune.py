@@ -18,7 +18,7 @@ from pixel_lm.rendering import TextRenderer
 from pixel_lm.tasks import get_task
 from pixel_lm.tasks.pos import UPOS
 from pixel_lm.training import FinetuneArguments, PretrainArguments, run_finetuning, run_pretraining
-from pixel_lm.training.finetune import data_files, find_data
+from pixel_lm.training.annotated_data import data_files, find_data
 
 Curve = Callable[[Path], list[dict[str, float]]]
 Run = Callable[..., dict[str, Any]]

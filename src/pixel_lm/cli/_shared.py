@@ -1,8 +1,9 @@
-"""What verbs that use a fine-tuned model have in common."""
+"""What verbs have in common, above all those that use a fine-tuned model."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,3 +92,14 @@ def check_new_folder(path: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from None
+
+
+def print_table(rows: Sequence[tuple[str, ...]], right: tuple[int, ...]) -> None:
+    """Print columns as wide as their widest cell; those in `right` are set flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())

@@ -24,7 +24,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Score a fine-tuned model on annotated data, and, with --report, see where it is wrong.",
     )
     parser.add_argument("task", type=task_name, metavar="TASK", help=task_help())
-    parser.add_argument("data", metavar="DATA", help="annotated file, or folder with files of splits")
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help="annotated file, folder with files of splits, or name of a data set (`pixel-lm data list`)",
+    )
     parser.add_argument(
         "--split", choices=["train", "dev", "test"], default="test", help="split of a folder (default: test)"
     )
@@ -41,12 +45,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Run the verb."""
     from pixel_lm.tasks.task import Task, evaluate_task
+    from pixel_lm.training.annotated_data import split_file
     from pixel_lm.training.finetune import describe_scores
     from pixel_lm.training.loading import load_for_task
     from pixel_lm.training.reporting import print_summary, write_json
 
     task = task_of_model(args)
-    path = task.find_file(args.data, args.split) if Path(args.data).is_dir() else Path(args.data)
+    path = split_file(task, args.data, args.split)
     examples = task.read(path)
     if args.json:
         check_writable(Path(args.json))

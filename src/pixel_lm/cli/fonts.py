@@ -9,10 +9,11 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pixel_lm.cli._shared import print_table
 from pixel_lm.errors import UserError
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def run_list(args: argparse.Namespace) -> int:
         mark = "main" if number == 0 else str(number)
         digest = info.source.sha256[:12]
         table.append((mark, name, info.version, digest, f"{info.num_characters:,}", info.origin, str(path.parent)))
-    _print_table(table, right=(0, 4))
+    print_table(table, right=(0, 4))
     return 0
 
 
@@ -197,7 +198,7 @@ def run_check(args: argparse.Namespace) -> int:
             examples.append(f"and {len(entry.missing) - _EXAMPLES} more")
         covered = _percent(entry.covered, not entry.missing)
         table.append((entry.script_name, f"{entry.distinct:,}", f"{entry.total:,}", covered, ", ".join(examples)))
-    _print_table(table, right=(1, 2, 3))
+    print_table(table, right=(1, 2, 3))
     if missing:
         print(advice(missing))
     return 1 if missing else 0
@@ -323,15 +324,4 @@ def _print_list(fonts: list[PinnedFont]) -> None:
         default, there = ("yes" if value else "no" for value in (font.default, is_installed(font)))
         scripts = " ".join(font.scripts)
         table.append((font.short_name, font.family, scripts, font.version, f"{font.size / 1000:,.0f}", default, there))
-    _print_table(table, right=(4,))
-
-
-def _print_table(rows: Sequence[tuple[str, ...]], right: tuple[int, ...]) -> None:
-    """Print columns as wide as their widest cell; those in `right` are set flush right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if number in right else cell.ljust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
+    print_table(table, right=(4,))

@@ -2,6 +2,7 @@
 
 Labels have the names and the order of the data set `glue` on the hub; that is how published checkpoints number them. Nothing
 is quoted in these files. Some rows of QQP are cut off in the published file: rows with too few columns are left out and counted.
+The data set of the hub, whose columns have other names, is read as well.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Literal
 
 from pixel_lm.data.classification import ClassificationData, ClassificationExample, read_label, read_score
 from pixel_lm.data.files import COMPRESSION_SUFFIXES, read_lines
-from pixel_lm.data.tables import read_rows, require_columns
+from pixel_lm.data.tables import is_dataset, read_rows, require_columns
 from pixel_lm.errors import UserError
 
 Split = Literal["train", "dev", "test", "dev_matched", "dev_mismatched", "test_matched", "test_mismatched"]
@@ -35,6 +36,8 @@ class GlueTask:
     """In their order; empty for regression."""
     headless: tuple[str, ...] = ()
     """Columns of training and development files if these have no header."""
+    hub_texts: tuple[str, ...] = ()
+    """Columns of the texts on the hub, where they differ; the label is called `label` there."""
 
 
 GLUE_TASKS = {
@@ -49,10 +52,24 @@ GLUE_TASKS = {
             ("source", "label", "mark", "sentence"),
         ),
         GlueTask("sst2", "SST-2", ("sentence",), "label", ("negative", "positive")),
-        GlueTask("mrpc", "MRPC", ("#1 String", "#2 String"), "Quality", ("not_equivalent", "equivalent")),
+        GlueTask(
+            "mrpc",
+            "MRPC",
+            ("#1 String", "#2 String"),
+            "Quality",
+            ("not_equivalent", "equivalent"),
+            hub_texts=("sentence1", "sentence2"),
+        ),
         GlueTask("qqp", "QQP", ("question1", "question2"), "is_duplicate", ("not_duplicate", "duplicate")),
         GlueTask("stsb", "STS-B", ("sentence1", "sentence2"), "score", ()),
-        GlueTask("mnli", "MNLI", ("sentence1", "sentence2"), "gold_label", ("entailment", "neutral", "contradiction")),
+        GlueTask(
+            "mnli",
+            "MNLI",
+            ("sentence1", "sentence2"),
+            "gold_label",
+            ("entailment", "neutral", "contradiction"),
+            hub_texts=("premise", "hypothesis"),
+        ),
         GlueTask("qnli", "QNLI", ("question", "sentence"), "label", ("entailment", "not_entailment")),
         GlueTask("rte", "RTE", ("sentence1", "sentence2"), "label", ("entailment", "not_entailment")),
         GlueTask("wnli", "WNLI", ("sentence1", "sentence2"), "label", ("not_entailment", "entailment")),
@@ -93,12 +110,12 @@ def find_glue_file(directory: str | Path, task: str, split: Split) -> Path:
 
 
 def read_glue(path: str | Path, task: str) -> ClassificationData:
-    """Read a published file of a task: training, development or test.
+    """Read a published file of a task, training, development or test, or a data set with the columns of the hub.
 
     Test files, which have no column of labels, give examples with the label None.
 
     Args:
-        path: the file.
+        path: the file, or a data set as in `pixel_lm.data.tables`.
         task: one of `GLUE_TASKS`.
 
     Raises:
@@ -106,10 +123,14 @@ def read_glue(path: str | Path, task: str) -> ClassificationData:
             task's; the message names file and line.
     """
     chosen = get_glue_task(task)
+    from_hub = is_dataset(path)
+    texts, label_column = chosen.texts, chosen.label
+    if from_hub:
+        texts, label_column = chosen.hub_texts or texts, "label"
     examples, left_out, first_broken = [], Counter[str](), ""
-    for row in read_rows(path, _columns_of_headless_file(Path(path), chosen)):
-        has_label = chosen.label in row.columns
-        needed = [*chosen.texts, *([chosen.label] if has_label else [])]
+    for row in read_rows(path, None if from_hub else _columns_of_headless_file(Path(path), chosen)):
+        has_label = label_column in row.columns
+        needed = [*texts, *([label_column] if has_label else [])]
         if all(column in row.columns for column in needed) and any(column not in row.values for column in needed):
             left_out["too few columns"] += 1
             first_broken = first_broken or row.place
@@ -117,13 +138,11 @@ def read_glue(path: str | Path, task: str) -> ClassificationData:
         require_columns(row, needed)
         label: str | float | None = None
         if has_label:
-            label = read_label(row, chosen.label, chosen.labels) if chosen.labels else read_score(row, chosen.label)
+            label = read_label(row, label_column, chosen.labels) if chosen.labels else read_score(row, label_column)
             if label is None:
                 left_out["no label"] += 1
                 continue
-        examples.append(
-            ClassificationExample(tuple(row.text(column) for column in chosen.texts), label, row.source, row.line)
-        )
+        examples.append(ClassificationExample(tuple(row.text(column) for column in texts), label, row.source, row.line))
     broken = left_out["too few columns"]
     if broken > LARGEST_BROKEN_PART * (len(examples) + left_out.total()):
         raise UserError(

@@ -1,22 +1,25 @@
-"""Entities in CoNLL files: a word and its tag per line, a blank line between sentences.
+"""Entities in CoNLL files, a word and its tag per line, a blank line between sentences; or in tables, a sentence per row.
 
 * Columns are separated by one tab or by blanks; the word is the first, the tag the last (MasakhaNER has two columns,
   CoNLL-2003 four). Other white space, such as a no-break space, belongs to the word.
 * Several blank lines are like one. Lines that begin with `-DOCSTART-` are no words; they end a sentence.
 * Tags are `O` or a prefix and a type: `B-PER`.
 * A sentence keeps the lines it was read from. What is written back differs in the tags, nowhere else.
+* Tables (`.jsonl`, `.parquet`, data sets of the `datasets` library, see `pixel_lm.data.tables`) have a column `tokens` or `words`, and
+  `ner_tags` or `tags`, both with a list in each row; tags are texts, or numbers of named classes. They are written as CoNLL lines.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from pixel_lm.data.conllu import Split
-from pixel_lm.data.files import COMPRESSION_SUFFIXES, read_lines
+from pixel_lm.data.files import COMPRESSION_SUFFIXES, read_lines, strip_compression
+from pixel_lm.data.tables import Row, is_dataset, read_rows
 from pixel_lm.errors import UserError
 
 MASAKHANER_LABELS = ("O", "B-DATE", "I-DATE", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
@@ -31,12 +34,17 @@ Scheme = Literal["BIO", "IOB"]
 _TAG = re.compile(r"O|[BIESLU]-.+")
 _DOCUMENT_START = "-DOCSTART-"
 _SPLIT_NAMES = {"train": ("train",), "dev": ("dev", "valid", "validation", "testa"), "test": ("test", "testb")}
-_SUFFIXES = (".txt", ".conll", ".bio", ".iob2", ".tsv")
+_TABLES = (".jsonl", ".parquet")
+_SUFFIXES = (".txt", ".conll", ".bio", ".iob2", ".tsv", *_TABLES)
+
+WORDS = ("tokens", "words")
+"""Columns of a table with the words of a sentence, in the order in which they are tried."""
+TAGS = ("ner_tags", "tags")
 
 
 @dataclass(frozen=True, slots=True)
 class NerSentence:
-    """A sentence and the lines it was read from.
+    """A sentence and the lines it was read from, or of a table those that it would have.
 
     The lines of all sentences of a file, written one after the other, are the file.
     """
@@ -86,10 +94,10 @@ def read_ner(
     scheme: Scheme | None = None,
     default_tag: str | None = None,
 ) -> list[NerSentence]:
-    """Read a file of sentences, also `.xz`, `.gz`, `.bz2` or `.zst`.
+    """Read a file of sentences, also `.xz`, `.gz`, `.bz2` or `.zst`, or a data set.
 
     Args:
-        path: the file.
+        path: the file, or a data set as in `pixel_lm.data.tables`.
         labels: the tags that may occur; None: any.
         scheme: refuse tags that do not follow it, see `check_scheme`. By default they are taken as they are, and scoring reads
             them leniently.
@@ -99,7 +107,8 @@ def read_ner(
         UserError: the file is missing, damaged or without words, a tag is missing, is none, is not one of the labels or does not
             follow the scheme; the message names file and line.
     """
-    sentences = _sentences(path, default_tag)
+    is_table = is_dataset(path) or strip_compression(str(path)).endswith(_TABLES)
+    sentences = list(_table_sentences(path, default_tag)) if is_table else _sentences(path, default_tag)
     if not sentences:
         raise UserError(f"{path}: no words in this file; expected a word and its tag per line")
     for sentence in sentences:
@@ -227,6 +236,52 @@ def _sentences(path: str | Path, default_tag: str | None) -> list[NerSentence]:
     elif sentences:  # a document without words at the end
         sentences[-1] = replace(sentences[-1], lines=(*sentences[-1].lines, *block.lines))
     return sentences
+
+
+def _table_sentences(source: str | Path, default_tag: str | None) -> Iterator[NerSentence]:
+    line = 1
+    for row in read_rows(source):
+        words = _texts(row, WORDS)
+        assert words is not None  # not optional
+        tags = _texts(row, TAGS, optional=default_tag is not None)
+        if tags is None:
+            tags = [str(default_tag)] * len(words)
+        if len(words) != len(tags):
+            raise UserError(f"{row.place}: {len(words)} words, but {len(tags)} tags")
+        if not words:
+            continue
+        for word, tag in zip(words, tags, strict=True):
+            if not word.strip() or re.search(r"[\t\r\n]", word):
+                raise UserError(
+                    f"{row.place}: {word!r} cannot be a word: it is blank, or has a tab or an end of line in it"
+                )
+            if not _TAG.fullmatch(tag):
+                raise UserError(f"{row.place}: {tag!r} is no tag; expected O, or a prefix and a type such as B-PER")
+        lines = (*(f"{word}\t{tag}\n" for word, tag in zip(words, tags, strict=True)), "\n")
+        numbers = tuple(range(line, line + len(words)))
+        yield NerSentence(tuple(words), tuple(tags), lines, row.source, line, numbers)
+        line += len(lines)
+
+
+def _texts(row: Row, names: Sequence[str], *, optional: bool = False) -> list[str] | None:
+    """The list of texts in the first of these columns that is there; None if none is there and none need be."""
+    column = next((name for name in names if name in row.columns), None)
+    if column is None:
+        if optional:
+            return None
+        wanted = " or ".join(map(repr, names))
+        raise UserError(f"{row.place}: no column {wanted}; there are: {', '.join(row.columns) or 'none'}")
+    values = row.values.get(column)
+    if not isinstance(values, list):
+        raise UserError(f"{row.place}: {column!r} holds {type(values).__name__}; expected a list of texts")
+    if any(isinstance(value, int) for value in values):
+        raise UserError(
+            f"{row.place}: {column!r} holds numbers without names; make the column one of class labels (datasets.ClassLabel), or of "
+            "texts such as B-PER"
+        )
+    if not all(isinstance(value, str) for value in values):
+        raise UserError(f"{row.place}: {column!r} does not hold texts only")
+    return values
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@
 * `.jsonl`: an object per line. `.parquet`: a row per row.
 * a data set: `NAME`, `NAME:CONFIG` or `NAME:CONFIG:SPLIT` of the hub (`NAME::SPLIT` for the default configuration; the split is
   `train` by default), or, written in the same way, the path of a folder with data files or of one written by `save_to_disk`
-  (the split is the only one by default). Names of classes take the place of their numbers.
+  (the split is the only one by default). Names of classes take the place of their numbers, also in lists.
 
 Lines end at "\\n" or "\\r\\n", never at other separators of Unicode, which occur inside real text.
 """
@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pixel_lm.data.corpora import HubDataset
+from pixel_lm.data.conllu import Split
+from pixel_lm.data.corpora import HubDataset, is_saved_dataset
 from pixel_lm.data.files import COMPRESSION_SUFFIXES, read_lines, strip_compression
 from pixel_lm.errors import UserError
 
@@ -27,6 +28,12 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
 """Suffixes of files with rows, without those of compression (which Parquet has inside)."""
 
 _HUB_PREFIX = "hub:"
+_SPLITS: dict[Split, tuple[str, ...]] = {
+    "train": ("train",),
+    "dev": ("validation", "dev", "valid", "validation_matched"),
+    "test": ("test",),
+}
+"""Names of splits in data sets."""
 _FIELD_LIMIT = 1 << 27  # characters in a field of CSV; Python's own limit is below the length of some texts
 
 
@@ -90,6 +97,52 @@ def read_rows(source: str | Path, columns: Sequence[str] | None = None) -> Itera
         yield row
     if empty:
         raise UserError(f"{name}: no rows in it")
+
+
+def is_dataset(source: str | Path) -> bool:
+    """Whether a source is a data set of the `datasets` library: `hub:…`, or a folder written by `save_to_disk`, with or without split."""
+    name = str(source)
+    return name.startswith(_HUB_PREFIX) or is_saved_dataset(Path(name.split(":")[0]).expanduser())
+
+
+def is_one_split(dataset: str | Path) -> bool:
+    """Whether a data set is named with its split (`NAME:CONFIG:SPLIT`), or saved as one without splits."""
+    name = str(dataset)
+    return name.removeprefix(_HUB_PREFIX).count(":") == 2 or (Path(name).expanduser() / "state.json").is_file()
+
+
+def find_dataset_split(dataset: str | Path, split: Split) -> str:
+    """The source of a split of a data set, as `read_rows` takes it.
+
+    Args:
+        dataset: `hub:NAME`, `hub:NAME:CONFIG`, or a folder written by `save_to_disk`.
+        split: which; data sets call `dev` also `validation`.
+
+    Raises:
+        UserError: there is none, or the data set cannot be loaded.
+    """
+    import datasets
+
+    name = str(dataset).rstrip(":")
+    config = ""
+    if name.startswith(_HUB_PREFIX):
+        base, _, config = name.removeprefix(_HUB_PREFIX).partition(":")
+        try:
+            there = list(map(str, datasets.get_dataset_split_names(base, config or None)))
+        except Exception as error:  # whatever a builder, the network or the disk raises
+            raise UserError(f"{name}: not a data set that could be loaded ({_first_line(error)})") from error
+    else:
+        listing = Path(name).expanduser() / "dataset_dict.json"
+        if not listing.is_file():
+            raise UserError(
+                f"{name}: one data set without splits; save a DatasetDict with {', '.join(_SPLITS)}, or give one folder for each "
+                "split with the options for files"
+            )
+        there = json.loads(listing.read_text(encoding="utf-8"))["splits"]
+    for candidate in _SPLITS[split]:
+        if candidate in there:
+            return f"{name}{'' if config else ':'}:{candidate}"
+    raise UserError(f"{name}: no split {' or '.join(_SPLITS[split])}; there are: {', '.join(there)}")
 
 
 def require_columns(row: Row, columns: Iterable[str]) -> None:
@@ -159,13 +212,25 @@ def _json_rows(path: Path) -> Iterator[Row]:
 def _dataset_rows(name: str, table: Any) -> Iterator[Row]:
     import datasets
 
-    classes = {key: feature for key, feature in table.features.items() if isinstance(feature, datasets.ClassLabel)}
+    classes = {}  # by column, also of columns that hold lists of them
+    for key, feature in table.features.items():
+        inner = getattr(feature, "feature", feature)
+        if isinstance(inner, datasets.ClassLabel):
+            classes[key] = inner
     for number, values in enumerate(table.with_format(None), start=1):
         for column, feature in classes.items():
             value = values[column]
-            # -1 stands for "no label" in test sets.
-            values[column] = None if value is None or value < 0 else feature.int2str(value)
+            values[column] = (
+                [_class_name(item, feature) for item in value]
+                if isinstance(value, list)
+                else _class_name(value, feature)
+            )
         yield Row(values, name, number, f"{name}, row {number}", tuple(table.column_names))
+
+
+def _class_name(value: int | None, feature: Any) -> str | None:
+    """-1 stands for "no label" in test sets."""
+    return None if value is None or value < 0 else feature.int2str(value)
 
 
 def _load_parquet(path: Path) -> Any:
@@ -192,14 +257,17 @@ def _load(name: str) -> Any:
         else:
             loaded = datasets.load_dataset(str(path), config or None)
     except Exception as error:  # whatever a builder or the disk raises
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{name}: not a folder of data that could be loaded ({first_line})") from error
+        raise UserError(f"{name}: not a folder of data that could be loaded ({_first_line(error)})") from error
     splits = loaded if isinstance(loaded, datasets.DatasetDict) else {split or "train": loaded}
     if split not in splits and (split or len(splits) != 1):
         raise UserError(
             f"{name}: the folder holds the splits {', '.join(map(str, splits))}; name one, as in {base}::{next(iter(splits))}"
         )
     return splits[split] if split else next(iter(splits.values()))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _checked_header(fields: list[str], place: str) -> list[str]:

@@ -1,17 +1,13 @@
 """Installing pinned fonts for this user: download or copy, verify, and put in place in one step.
 
 A download goes to a file `.part` beside its target, is continued there after an interruption, and takes its name only when its
-SHA-256 is the one of the list. Nothing but the standard library fetches it.
+SHA-256 is the one of the list (`pixel_lm.download`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import os
 import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import filelock
 import uharfbuzz as hb
 
+from pixel_lm.download import FailedError, UnreachableError, check_address, download
 from pixel_lm.errors import UserError
 from pixel_lm.rendering import discovery
 from pixel_lm.rendering.fonts import FontSource
@@ -33,9 +30,7 @@ FONT_SUFFIXES = (".ttf", ".otf", ".ttc")
 Progress = Callable[[PinnedFont, int], None]
 """Called with the font and the number of its bytes that are there."""
 
-_TIMEOUT_SECONDS = 30
-_ATTEMPTS = 3
-_CHUNK_BYTES = 1 << 16
+_ATTEMPTS = 3  # fonts in a row without a connection
 
 
 @dataclass
@@ -53,14 +48,6 @@ class InstallReport:
     present: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
-
-
-class _FailedError(Exception):
-    """One font could not be installed; the others may."""
-
-
-class _UnreachableError(_FailedError):
-    """There is no connection to the source."""
 
 
 def is_installed(font: PinnedFont, directory: Path | None = None) -> bool:
@@ -89,8 +76,7 @@ def install_fonts(
     """
     directory = directory or discovery.user_font_dir()
     base_url = (base_url or os.environ.get(URL_VARIABLE) or source_url()).rstrip("/")
-    if urlsplit(base_url).scheme not in ("http", "https"):
-        raise UserError(f"{base_url} is not an address of fonts: it must begin with https:// or http://")
+    check_address(base_url, "fonts")
     report = InstallReport()
     unreachable = 0  # times in a row
     with _lock(directory):
@@ -105,7 +91,7 @@ def install_fonts(
                 _download(font, directory, base_url, progress or _say_nothing)
                 report.installed.append(font.file)
                 unreachable = 0
-            except _UnreachableError as error:
+            except UnreachableError as error:
                 if not report.installed and not report.failed:
                     raise UserError(
                         f"cannot reach {urlsplit(base_url).netloc} to download fonts: {error}; without a network, copy the "
@@ -113,7 +99,7 @@ def install_fonts(
                     ) from None
                 report.failed[font.file] = str(error)
                 unreachable += 1
-            except _FailedError as error:
+            except FailedError as error:
                 report.failed[font.file] = str(error)
                 unreachable = 0
     discovery.rescan()
@@ -158,7 +144,7 @@ def install_from_folder(
                     report.notes[name] = "not in the list, so its version could not be checked"
                 _copy(path, directory / name, font)
                 report.installed.append(name)
-            except _FailedError as error:
+            except FailedError as error:
                 report.notes.pop(name, None)
                 report.failed[name] = str(error)
     done = {*report.installed, *report.present}
@@ -187,16 +173,16 @@ def _lock(directory: Path) -> filelock.BaseFileLock:
 def _copy(path: Path, target: Path, font: PinnedFont | None) -> None:
     source = FontSource(path)
     if font and source.sha256 != font.sha256:
-        raise _FailedError(
+        raise FailedError(
             f"{path} is not version {font.version} of the list (SHA-256 {source.sha256}, expected {font.sha256}); to draw with "
             f"it all the same, name it in {discovery.FONT_PATH_VARIABLE}"
         )
     try:
         source.check()
     except UserError as error:
-        raise _FailedError(str(error)) from None
+        raise FailedError(str(error)) from None
     if not hb.Face(hb.Blob.from_file_path(str(path))).glyph_count:
-        raise _FailedError(f"{path} is damaged: no glyphs in it")
+        raise FailedError(f"{path} is damaged: no glyphs in it")
     partial = target.with_name(target.name + ".part")
     shutil.copyfile(path, partial)
     os.replace(partial, target)
@@ -204,56 +190,12 @@ def _copy(path: Path, target: Path, font: PinnedFont | None) -> None:
 
 def _download(font: PinnedFont, directory: Path, base_url: str, progress: Progress) -> None:
     """Fetch one font, continuing what an earlier attempt left."""
-    # The digest in the name keeps parts of two versions apart.
-    partial = directory / f"{font.file}.{font.sha256[:8]}.part"
-    reason = ""
-    for _ in range(_ATTEMPTS):
-        have = partial.stat().st_size if partial.exists() else 0
-        try:
-            if have < font.size:
-                _fetch(f"{base_url}/{quote(font.path, safe='/@')}", font, partial, have, progress)
-        except (http.client.HTTPException, ConnectionError, TimeoutError) as error:  # broken off: go on where it ended
-            reason = f"the connection broke off ({error or type(error).__name__})"
-            continue
-        except OSError as error:
-            raise UserError(f"{partial}: {error.strerror or error}") from None
-        size = partial.stat().st_size
-        if size < font.size:
-            reason = f"the connection broke off after {size} of {font.size} bytes"
-            continue
-        with open(partial, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found == font.sha256:
-            os.replace(partial, directory / font.file)
-            return
-        partial.unlink()
-        reason = f"what {urlsplit(base_url).netloc} sent is not the file of the list (SHA-256 {found}, expected {font.sha256})"
-        if not have:  # a part from an earlier run may have been at fault, fresh bytes were not
-            break
-    raise _FailedError(reason)
-
-
-def _fetch(url: str, font: PinnedFont, partial: Path, have: int, progress: Progress) -> None:
-    """Append what is missing to the partial file, or write it anew if the server does not continue."""
-    request = urllib.request.Request(url, headers={"User-Agent": "pixel-lm", "Accept-Encoding": "identity"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    try:
-        response = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # the part is not of this file
-            partial.unlink()
-            raise http.client.HTTPException("it could not be continued") from None
-        raise _FailedError(f"{url}: HTTP {error.code} {error.reason}") from None
-    except urllib.error.URLError as error:
-        reason = error.reason.strerror if isinstance(error.reason, OSError) else None
-        raise _UnreachableError(reason or str(error.reason)) from None
-    with response:
-        continues = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-        have = have if continues else 0
-        with open(partial, "ab" if continues else "wb") as file:
-            # One byte too many is enough to see that it is another file.
-            while have <= font.size and (data := response.read(_CHUNK_BYTES)):
-                file.write(data)
-                have += len(data)
-                progress(font, have)
+    download(
+        f"{base_url}/{quote(font.path, safe='/@')}",
+        directory / font.file,
+        # The digest in the name keeps parts of two versions apart.
+        partial=directory / f"{font.file}.{font.sha256[:8]}.part",
+        size=font.size,
+        sha256=font.sha256,
+        progress=lambda have: progress(font, have),
+    )

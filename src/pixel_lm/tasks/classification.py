@@ -156,6 +156,7 @@ class ClassificationTask(Task):
     """Texts, or pairs of texts, in a table."""
 
     name = "classification"
+    reads_datasets = True
     model_class = PixelForSequenceClassification
     output_suffix = ".tsv"
 

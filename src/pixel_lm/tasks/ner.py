@@ -27,6 +27,7 @@ class NerTask(TaggingTask):
     """Entities in CoNLL files."""
 
     name = "ner"
+    reads_datasets = True
     metric = "f1"
     output_suffix = ".txt"
 

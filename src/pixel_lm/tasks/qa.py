@@ -139,6 +139,7 @@ class QaTask(Task):
     """Questions in the format of SQuAD."""
 
     name = "qa"
+    reads_datasets = True
     model_class = PixelForQuestionAnswering
     label_names = ("start_positions", "end_positions")
     settings = {"num_labels": 2}  # noqa: RUF012

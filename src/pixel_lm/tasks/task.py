@@ -123,6 +123,8 @@ class Task(ABC):
     """Of files of predictions."""
     settings: ClassVar[dict[str, Any]] = {}
     """Of the model's configuration."""
+    reads_datasets: ClassVar[bool] = False
+    """Whether `read` takes data sets of the `datasets` library, as `pixel_lm.data.tables` names them."""
 
     def __init__(self, options: TaskOptions | None = None) -> None:
         self.options = options or TaskOptions()

@@ -205,8 +205,9 @@ class AnnotatedDataArguments:
 
     data: str | None = setting(
         None,
-        "folder with the files of the splits, such as a treebank's *-ud-{train,dev,test}.conllu, or its name below --data-dir",
-        metavar="FOLDER",
+        "folder with the files of the splits (of a treebank *-ud-{train,dev,test}.conllu), or its name below --data-dir; the name of a "
+        "data set of `pixel-lm data list`; or hub:NAME[:CONFIG] of the `datasets` library",
+        metavar="FOLDER|NAME",
     )
     data_dir: str = setting(".", "folder that data given by name are looked for in", metavar="FOLDER")
     train_file: str | None = setting(None, "training file, if not the one in --data", metavar="FILE")

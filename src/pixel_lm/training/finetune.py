@@ -23,6 +23,7 @@ from pixel_lm.models import PixelConfig, PixelPreTrainedModel
 from pixel_lm.tasks import get_task
 from pixel_lm.tasks.metrics import mean_and_deviation
 from pixel_lm.tasks.task import Renderer, Task, TaskDataset, TaskOptions, options_from
+from pixel_lm.training.annotated_data import data_files, data_name
 from pixel_lm.training.arguments import FinetuneArguments, validate
 from pixel_lm.training.checkpoints import RESULTS, prepare_output_dir, stored_results
 from pixel_lm.training.loading import (
@@ -48,56 +49,8 @@ from pixel_lm.training.trainer import PixelTrainer, set_seed, train_or_resume, t
 
 logger = logging.getLogger(__name__)
 
-SPLITS: dict[Split, str] = {"train": "train_file", "dev": "validation_file", "test": "test_file"}
-
 SCORED: dict[Split, str] = {"dev": "eval", "test": "test"}
 """The splits that are scored, and how their results are called."""
-
-
-def find_data(data: str | None, data_dir: str) -> Path | None:
-    """The folder of a treebank that is given as a path or by its name below `data_dir`.
-
-    Raises:
-        UserError: there is no such folder.
-    """
-    if data is None:
-        return None
-    for folder in (Path(data), Path(data_dir) / data):
-        if folder.is_dir():
-            return folder
-    raise UserError(
-        f"no folder {data}, neither here nor in {Path(data_dir).resolve()}: give the folder that holds it as --data-dir"
-        + (
-            f", or get it with git clone https://github.com/UniversalDependencies/{data}"
-            if data.startswith("UD_")
-            else ""
-        )
-    )
-
-
-def data_files(arguments: FinetuneArguments, task: Task) -> dict[Split, Path]:
-    """The files of the splits. The test file may be missing, the others may not.
-
-    Raises:
-        UserError: a file or folder does not exist, or none is given.
-    """
-    folder = find_data(arguments.data, arguments.data_dir)
-    files: dict[Split, Path] = {}
-    for split, setting in SPLITS.items():
-        given = getattr(arguments, setting)
-        if given is not None:
-            files[split] = Path(given)
-        elif folder is not None:
-            try:
-                files[split] = task.find_file(folder, split)
-            except UserError:
-                if split != "test":
-                    raise
-        elif split != "test":
-            raise UserError(f"no {split} data: give --data FOLDER or --{setting.replace('_', '-')} FILE")
-        if split in files and not files[split].exists():
-            raise UserError(f"{files[split]}: no such file")
-    return files
 
 
 def run_finetuning(arguments: FinetuneArguments) -> dict[str, Any]:
@@ -335,7 +288,7 @@ def _print_summary(
     ]
     rows = [
         ("model", f"{format_count(results['num_parameters'])} parameters, from {start}"),
-        ("data", f"{files['train'].parent}: {', '.join(counted)}"),
+        ("data", f"{data_name(files['train'])}: {', '.join(counted)}"),
         (
             "training",
             f"{results['train_steps']} steps of {arguments.batch_size}, best at step "

@@ -20,12 +20,20 @@ def table() -> str:
     for task in TASKS:
         for name in recipe_names(f"finetune/{task}"):
             values = read_recipe(find_recipe(name, f"finetune/{task}"), FinetuneArguments)
-            score = values.pop("expected_score", None)
+            scores = values.pop("published_scores", None) or {}
+            score = published(scores)
             if values.get("model") == BASE_MODEL:
                 del values["model"]
             settings = ", ".join(f"{key.replace('_', '-')} {shown(value)}" for key, value in values.items())
-            lines.append(f"| {task} | `{name}` | {'' if score is None else score} | {settings} |")
+            lines.append(f"| {task} | `{name}` | {score} | {settings} |")
     return "\n".join(lines) + "\n"
+
+
+def published(scores: dict[str, float]) -> str:
+    """The published score, and further ones by what tells their names from that of the first: part of the data, or language."""
+    main = next(iter(scores), "").split("_")
+    labels = (next((part for part in key.split("_") if part not in main), "") for key in scores)
+    return ", ".join(f"{label} {score}".strip() for label, score in zip(labels, scores.values(), strict=True))
 
 
 def shown(value: object) -> str:

@@ -155,6 +155,25 @@ def test_several_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str], run: 
     assert "±" in capsys.readouterr().out
 
 
+def test_a_number_of_seeds(tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run) -> None:
+    settings = {"steps": 1, "seed": 7, "seeds": (2,), "published_scores": {"test_accuracy": 96.7}}
+    results = run(tmp_path, **settings)
+    assert [r["train_seed"] for r in results["runs"]] == [7, 8]
+    shown = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("  test accuracy"))
+    mean, deviation, baseline = (results[a][b] for a, b in (
+        ("mean", "test_accuracy"), ("std", "test_accuracy"), ("mean", "test_baseline_accuracy")
+    ))  # fmt: skip
+    end = f"{100 * mean:.2f} ± {100 * deviation:.2f} (published 96.7; most frequent tag {100 * baseline:.2f})"
+    assert shown.endswith(end)
+    # What is finished is not trained again.
+    (tmp_path / "seed-8" / "all_results.json").unlink()
+    before = (tmp_path / "seed-7" / "model.safetensors").stat().st_mtime_ns
+    assert run(tmp_path, **settings)["runs"][1]["train_seed"] == 8
+    assert (tmp_path / "seed-7" / "model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(UserError, match="a seed is given by --seed"):
+        run(tmp_path, seeds=(1234,))
+
+
 def test_use_of_the_first_examples(tmp_path: Path, run: Run) -> None:
     results = run(tmp_path, max_train_examples=10, max_eval_examples=3, steps=1)
     assert (results["train_sentences"], results["eval_sentences"], results["test_sentences"]) == (10, 3, 3)

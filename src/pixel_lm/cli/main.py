@@ -32,6 +32,7 @@ ORDER = [
     "evaluate",
     "predict",
     "score",
+    "table",
     "reconstruct",
     "convert",
     "export",

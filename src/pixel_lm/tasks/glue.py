@@ -1,7 +1,8 @@
 """The nine tasks of GLUE; which one, `--glue-task` says.
 
 The best checkpoint is chosen by the metric of the task, or the mean of both where it has two. Labels of the test data are not
-public, so that scores are those of the development data. For MNLI `dev` is the matched part; `pixel-lm evaluate` scores the other.
+public, so that scores are those of the development data. For MNLI `dev` is the matched part; the mismatched one is scored, too, if it lies
+beside it.
 """
 
 from __future__ import annotations
@@ -62,6 +63,11 @@ class GlueBenchmarkTask(ClassificationTask):
         if split == "test":
             raise UserError(f"{folder}: the labels of the test data of GLUE are not public; score the split dev")
         return find_glue_file(folder, self.glue_task.name, split)
+
+    def further_files(self, dev: Path) -> dict[str, Path]:
+        """The mismatched development data of MNLI, beside the matched ones."""
+        other = dev.with_name(dev.name.replace("_matched", "_mismatched"))
+        return {"mismatched": other} if self.glue_task.name == "mnli" and other != dev and other.is_file() else {}
 
     def read(self, path: str | Path, *, labelled: bool = True) -> list[ClassificationExample]:
         """Examples; with `labelled` each must have a label."""

@@ -149,6 +149,10 @@ class Task(ABC):
     def find_file(self, folder: str | Path, split: Split) -> Path:
         """The file of a split in a data folder. UserError if there is none."""
 
+    def further_files(self, dev: Path) -> dict[str, Path]:
+        """Other files that a trained model is scored on, by the name of their scores, from the file of the split dev."""
+        return {}
+
     @abstractmethod
     def read(self, path: str | Path, *, labelled: bool = True) -> list[Any]:
         """The examples of a file; with `labelled=False` gold labels may be missing."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -199,6 +200,10 @@ class PretrainArguments(JobArguments, MaskingArguments, DecoderArguments, TextAr
     )
 
 
+MOST_SEEDS = 100
+"""More runs in one command are taken for a mistake."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AnnotatedDataArguments:
     """data"""
@@ -251,14 +256,16 @@ class FinetuneArguments(JobArguments, TaskArguments, AnnotatedDataArguments):
     """Settings of `pixel-lm finetune`. The defaults are those of the published part-of-speech models."""
 
     task: str = setting("pos", "what the model learns", positional=True)
+    recipe: str | None = setting(None, "name of the recipe; tables of results are arranged by it", positional=True)
     model: str | None = setting(
         None, "folder or hub name of a pretrained model; its renderer is used too", metavar="FOLDER"
     )
     pooling_mode: str | None = setting(
         None, "glue, nli, classification: cls, mean, max or pmaN; by default the model's, or mean", metavar="MODE"
     )
-    expected_score: float | None = setting(
-        None, "published score in percent, to compare with; written to the results and not used otherwise"
+    published_scores: Mapping[str, float] | None = setting(
+        None,
+        "scores in percent to compare with, by their names in the results; shown beside them and not used otherwise",
     )
     from_scratch: bool = setting(
         False, "start from random weights: in the shape of --model if given, else of the sizes above"
@@ -273,7 +280,9 @@ class FinetuneArguments(JobArguments, TaskArguments, AnnotatedDataArguments):
         5, "stop after this many evaluations without improvement; 0 trains to the end"
     )
     seeds: tuple[int, ...] = setting(
-        (), "train once with each of these in place of --seed; mean and standard deviation are reported"
+        (),
+        "train several times, and report mean and standard deviation: one number says how often, from --seed upwards; several are the "
+        "seeds themselves",
     )
     keep_checkpoints: int = setting(1, "newest checkpoints to keep, besides the best one")
     save_predictions: bool = setting(False, "also write the validation and test files as the model tags them")
@@ -313,6 +322,11 @@ def validate(arguments: JobArguments) -> None:
         positive += [
             name for name in ("max_train_examples", "max_eval_examples") if getattr(arguments, name) is not None
         ]
+        if len(arguments.seeds) == 1 and not 1 <= arguments.seeds[0] <= MOST_SEEDS:
+            fail(
+                "seeds",
+                f"but a single number says how often to train, 1 to {MOST_SEEDS} times: a seed is given by --seed",
+            )
     for name in positive:
         if getattr(arguments, name) <= 0:
             fail(name, "but must be greater than 0")

@@ -36,6 +36,7 @@ RESULTS = "all_results.json"
 FREE_SETTINGS = {
     "output_dir", "overwrite", "logging_steps", "keep_checkpoints", "report_to", "num_workers", "cpu", "precision",
     "torch_compile", "picture_steps", "save_predictions", "eval_batch_size", "data_dir", "push_to_hub",
+    "recipe", "published_scores",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,7 +50,7 @@ from pixel_lm.training.trainer import PixelTrainer, set_seed, train_or_resume, t
 logger = logging.getLogger(__name__)
 
 SCORED: dict[Split, str] = {"dev": "eval", "test": "test"}
-"""The splits that are scored, and how their results are called."""
+"""The splits that are scored, and how their results are called. Further files of a task are called as the task says."""
 
 
 def run_finetuning(arguments: FinetuneArguments) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def run_finetuning(arguments: FinetuneArguments) -> dict[str, Any]:
         UserError: something is missing or impossible; nothing was trained.
     """
     validate(arguments)
-    seeds = list(dict.fromkeys(arguments.seeds)) or [arguments.seed]
+    seeds = chosen_seeds(arguments)
     if len(seeds) == 1:
         return _run_seed(dataclasses.replace(arguments, seed=seeds[0], seeds=()))
     output_dir = Path(arguments.output_dir)
@@ -75,7 +75,7 @@ def run_finetuning(arguments: FinetuneArguments) -> dict[str, Any]:
         _run_seed(dataclasses.replace(arguments, seed=seed, seeds=(), output_dir=str(output_dir / f"seed-{seed}")))
         for seed in seeds
     ]
-    scores = [key for key in runs[0] if key.startswith(("eval_", "test_")) and isinstance(runs[0][key], float)]
+    scores = [key for key in runs[0] if not key.startswith("train_") and isinstance(runs[0][key], float)]
     statistics = {key: mean_and_deviation([run[key] for run in runs]) for key in scores}
     results = {
         "mean": {key: mean for key, (mean, _) in statistics.items()},
@@ -83,18 +83,39 @@ def run_finetuning(arguments: FinetuneArguments) -> dict[str, Any]:
         "runs": runs,
     }
     write_json(output_dir / RESULTS, results)
-    metric = chosen_task(arguments).metric
+    task, published = chosen_task(arguments), arguments.published_scores or {}
+    shown = [
+        f"{prefix}_{name}" for prefix in SCORED.values() for name in dict.fromkeys((task.metric, *task.shown_metrics))
+    ]
     print_summary(
         f"Fine-tuning with {len(seeds)} seeds is finished.",
         [
-            (f"{split} {metric}", f"{100 * mean:.2f} ± {100 * deviation:.2f}")
-            for split in ("eval", "test")
-            if f"{split}_{metric}" in statistics
-            for mean, deviation in [statistics[f"{split}_{metric}"]]
+            (key.replace("_", " "), describe_statistics(statistics, key, published.get(key), task.baseline_name))
+            for key in dict.fromkeys((*shown, *published))
+            if key in statistics
         ]
-        + [("written to", str(output_dir))],
+        + [("seeds", ", ".join(map(str, seeds))), ("written to", str(output_dir))],
     )
     return results
+
+
+def chosen_seeds(arguments: FinetuneArguments) -> list[int]:
+    """The seeds of a job: of `seeds` a single number counts them, several are they."""
+    if len(arguments.seeds) == 1:
+        return list(range(arguments.seed, arguments.seed + arguments.seeds[0]))
+    return list(dict.fromkeys(arguments.seeds)) or [arguments.seed]
+
+
+def describe_statistics(
+    statistics: Mapping[str, tuple[float, float]], key: str, published: float | None, baseline_name: str
+) -> str:
+    """A score over several seeds in percent, beside the published one and the baseline's."""
+    mean, deviation = statistics[key]
+    prefix, _, name = key.partition("_")
+    beside = [] if published is None else [f"published {published:g}"]
+    if (baseline := statistics.get(f"{prefix}_baseline_{name}")) is not None:
+        beside.append(f"{baseline_name} {100 * baseline[0]:.2f}")
+    return f"{100 * mean:.2f} ± {100 * deviation:.2f}" + (f" ({'; '.join(beside)})" if beside else "")
 
 
 def chosen_task(arguments: FinetuneArguments) -> Task:
@@ -128,7 +149,9 @@ def _run_seed(arguments: FinetuneArguments) -> dict[str, Any]:
         "dev": arguments.max_eval_examples,
         "test": arguments.max_eval_examples,
     }
-    examples = {split: task.read(path)[: limits[split]] for split, path in files.items()}
+    examples: dict[str, list[Any]] = {split: task.read(path)[: limits[split]] for split, path in files.items()}
+    for name, path in task.further_files(files["dev"]).items():
+        examples[name] = task.read(path)[: limits["dev"]]
     set_seed(arguments.seed)
     model = build_model(arguments, task, examples["train"])
     renderer = load_renderer_for(arguments, model.config)
@@ -154,19 +177,19 @@ def _run_seed(arguments: FinetuneArguments) -> dict[str, Any]:
     )
     train_or_resume(trainer, resume)
     results = collect_results(trainer, task, examples, datasets)
-    if arguments.expected_score is not None:
-        results["expected_score"] = arguments.expected_score
+    if arguments.published_scores:
+        results["published_scores"] = arguments.published_scores
     if settings.process_index == 0:
         with no_progress_bars():
             model.save_pretrained(output_dir)
-        for prefix in ("train", "eval", "test"):
+        for prefix in ("train", *scored(examples).values()):
             part = {key: value for key, value in results.items() if key.startswith(f"{prefix}_")}
             if part:
                 write_json(output_dir / f"{prefix}_results.json", part)
         write_json(output_dir / RESULTS, results)
         if arguments.save_predictions:
             write_predictions(output_dir, task, model, renderer, examples, arguments.eval_batch_size)
-        _print_summary(arguments, task, files, results)
+        _print_summary(arguments, task, files, results, scored(examples).values())
     return results
 
 
@@ -229,15 +252,13 @@ def scorer(task: Task, dataset: TaskDataset) -> Callable[[EvalPrediction], dict[
 def collect_results(
     trainer: PixelTrainer,
     task: Task,
-    examples: Mapping[Split, Sequence[Any]],
-    datasets: Mapping[Split, TaskDataset],
+    examples: Mapping[str, Sequence[Any]],
+    datasets: Mapping[str, TaskDataset],
 ) -> dict[str, Any]:
     """Scores of the model and of the baseline on validation and test data, and figures of the run."""
     history = list(trainer.state.log_history)
     results: dict[str, Any] = {}
-    for split, prefix in SCORED.items():
-        if split not in datasets:
-            continue
+    for split, prefix in scored(datasets).items():
         dataset = datasets[split]
         trainer.compute_metrics = scorer(task, dataset)
         metrics = trainer.predict(dataset, metric_key_prefix=prefix).metrics or {}
@@ -258,24 +279,32 @@ def collect_results(
     }
 
 
+def scored(splits: Iterable[str]) -> dict[str, str]:
+    """Of what there is, that which is scored, and how its results are called."""
+    return {split: SCORED.get(cast(Split, split), split) for split in splits if split != "train"}
+
+
 def write_predictions(
     output_dir: Path,
     task: Task,
     model: PixelPreTrainedModel,
     renderer: Renderer,
-    examples: Mapping[Split, Sequence[Any]],
+    examples: Mapping[str, Sequence[Any]],
     batch_size: int,
 ) -> None:
     """Write the predictions for validation and test data, in the format of the task."""
-    for split, prefix in SCORED.items():
-        if split in examples:
-            predictions = task.predict(model, renderer, examples[split], batch_size)
-            path = output_dir / f"{prefix}_predictions{task.output_suffix}"
-            path.write_bytes(task.write(examples[split], predictions).encode())
+    for split, prefix in scored(examples).items():
+        predictions = task.predict(model, renderer, examples[split], batch_size)
+        path = output_dir / f"{prefix}_predictions{task.output_suffix}"
+        path.write_bytes(task.write(examples[split], predictions).encode())
 
 
 def _print_summary(
-    arguments: FinetuneArguments, task: Task, files: Mapping[Split, Path], results: Mapping[str, Any]
+    arguments: FinetuneArguments,
+    task: Task,
+    files: Mapping[Split, Path],
+    results: Mapping[str, Any],
+    prefixes: Iterable[str],
 ) -> None:
     if arguments.from_scratch:
         start = "random weights" + (f" in the shape of {arguments.model}" if arguments.model else "")
@@ -296,11 +325,11 @@ def _print_summary(
             f"{format_seconds(results['train_seconds'])}",
         ),
     ]
-    for prefix, name in (("eval", "validation"), ("test", "test")):
-        if f"{prefix}_{task.metric}" in results:
-            rows.append((name, describe_scores(task, results, f"{prefix}_")))
-    if arguments.expected_score is not None:
-        rows.append(("published", f"{arguments.expected_score}"))
+    for prefix in prefixes:
+        rows.append(("validation" if prefix == "eval" else prefix, describe_scores(task, results, f"{prefix}_")))
+    if arguments.published_scores:
+        names = (f"{key.replace('_', ' ')} {score:g}" for key, score in arguments.published_scores.items())
+        rows.append(("published", "; ".join(names)))
     rows.append(("written to", f"{arguments.output_dir}: model, renderer, {RESULTS}, checkpoints"))
     rows.append(("next", f"pixel-lm predict {arguments.task} FILE --model {arguments.output_dir}"))
     print_summary("Fine-tuning is finished.", rows)

@@ -11,6 +11,7 @@ import argparse
 import inspect
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import field, fields
 from typing import Any, Literal
 
@@ -54,6 +55,8 @@ def type_name(annotation: Any) -> str:
         return f"list of {type_name(element)}s"
     if typing.get_origin(annotation) is Literal:
         return "one of " + ", ".join(typing.get_args(annotation))
+    if typing.get_origin(annotation) is Mapping:
+        return "table of numbers"
     return {int: "integer", float: "number", str: "text", bool: "true or false"}[annotation]
 
 
@@ -73,6 +76,10 @@ def check_value(annotation: Any, value: Any) -> Any:
         if value not in typing.get_args(annotation):
             raise TypeError
         return value
+    if typing.get_origin(annotation) is Mapping:
+        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+            raise TypeError
+        return {name: check_value(float, number) for name, number in value.items()}
     if annotation is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not annotation:
@@ -92,9 +99,26 @@ def _number(kind: type[int | float]) -> Any:
     return parse
 
 
+class _Numbers(argparse.Action):
+    """`NAME=NUMBER …` → a dict."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        numbers = {}
+        for text in values:
+            name, _, number = text.partition("=")
+            try:
+                numbers[name] = float(number)
+            except ValueError:
+                parser.error(f"argument {option_string}: {text!r} is not NAME=NUMBER")
+        setattr(namespace, self.dest, numbers)
+
+
 def shown(value: Any) -> str:
+    """A value as one would type it."""
     if value is None or value == () or value == "":
         return "none"
+    if isinstance(value, dict):
+        return " ".join(f"{name}={number:g}" for name, number in value.items())
     if isinstance(value, tuple):
         return " ".join(str(v) for v in value)
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
@@ -121,7 +145,9 @@ def add_options(parser: argparse.ArgumentParser, cls: type[Any]) -> None:
         required = f.name == "output_dir"
         help_text = f.metadata["help"].replace("%", "%%") + ("" if required else f" (default: {shown(f.default)})")
         options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": f.name, "help": help_text}
-        if annotation is bool:
+        if typing.get_origin(annotation) is Mapping:
+            options.update(nargs="+", action=_Numbers, metavar="NAME=NUMBER")
+        elif annotation is bool:
             options["action"] = argparse.BooleanOptionalAction
         else:
             element = _element(annotation)

@@ -132,7 +132,10 @@ def resolve(cls: type[A], job: str, recipe: str | None, given: Mapping[str, Any]
         given: values from the command line, by field name; lists become tuples.
     """
     values = read_recipe(find_recipe(recipe, job), cls) if recipe else {}
+    name = values.get("recipe")  # in the settings of a run, which may be used as a recipe
     values.update({key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+    if name is not None:
+        values["recipe"] = name
     return dataclasses.replace(cls(), **values)
 
 

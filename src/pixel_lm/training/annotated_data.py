@@ -108,9 +108,12 @@ def _find_split(task: Task, data: str, split: Split) -> Path:
     if not is_dataset(data):
         return task.find_file(data, split)
     if not task.reads_datasets:
-        raise UserError(
-            f"{data}: {task.name} does not read data sets of the `datasets` library; give a folder with files"
-        )
+        try:  # a task from elsewhere may have its own way
+            return task.find_file(data, split)
+        except (UserError, OSError):
+            raise UserError(
+                f"{data}: {task.name} does not read data sets of the `datasets` library; give a folder with files"
+            ) from None
     return Path(find_dataset_split(data, split))
 
 

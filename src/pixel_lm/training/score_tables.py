@@ -204,13 +204,13 @@ def _published(task: str, columns: list[_Column]) -> dict[str, Cell]:
 
 
 def _baseline(columns: list[_Column], runs: list[Run]) -> dict[str, Cell]:
-    """It does not depend on model and seed: that of the first run."""
+    """It does not depend on model and seed: that of the first run that has it."""
     cells = {}
     for column in columns:
         split, _, name = column.key.partition("_")
-        first = [run for run in runs if run.recipe == column.recipe][:1]
-        if (cell := _cell(first, f"{split}_baseline_{name}")) is not None:
-            cells[column.heading] = Cell(cell.score)
+        found = (_cell([run], f"{split}_baseline_{name}") for run in runs if run.recipe == column.recipe)
+        if (cell := next(filter(None, found), None)) is not None:
+            cells[column.heading] = cell
     return cells
 
 
@@ -232,10 +232,10 @@ def _rows_of_models(columns: list[_Column], runs: list[Run]) -> list[tuple[str, 
                 mine[number][column.heading] = cell
                 names[number].add(_folder(group))
         for number, cells in enumerate(mine):
-            seeds = sorted({cell.seeds for cell in cells.values()})
-            count = f", {seeds[0]} seeds" if seeds == seeds[:1] != [1] else f", {seeds[0]}–{seeds[-1]} seeds"
-            count = "" if seeds == [1] else count
-            rows.append((model + (f" in {', '.join(sorted(names[number]))}" if len(mine) > 1 else "") + count, cells))
+            least, most = (choose(cell.seeds for cell in cells.values()) for choose in (min, max))
+            seeds = "" if most == 1 else f", {most} seeds" if least == most else f", {least}–{most} seeds"
+            place = f" in {', '.join(sorted(names[number]))}" if len(mine) > 1 else ""
+            rows.append((model + place + seeds, cells))
     return rows
 
 

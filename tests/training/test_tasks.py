@@ -16,6 +16,7 @@ from pixel_lm.cli.main import main
 from pixel_lm.data.conllu import read_conllu
 from pixel_lm.data.glue import GLUE_TASKS
 from pixel_lm.data.ner import read_ner
+from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelForPreTraining
 from pixel_lm.rendering import TextRenderer
 from pixel_lm.tasks import TASKS
@@ -282,3 +283,10 @@ def test_each_recipe_trains(tmp_path: Path, task: str, recipe: str, tiny_encoder
     layout = yaml.safe_load((recipes_dir() / "tables.yaml").read_text())[task]
     listed = {key for _, name, key, _ in layout["columns"] if name == recipe}
     assert listed and listed >= published.keys() - ({"eval_f1"} if recipe == "tydiqa" else set())
+
+
+def test_a_stride_that_leaves_no_room_names_the_options(tmp_path: Path, tiny_encoder: dict[str, Any]) -> None:
+    data = write_splits(tmp_path / "data", *DATA["qa"])
+    wanted = r"question q0: stride must lie between 0 and \d+, not 160: .*--stride 160, --question-max-length 8, --max-seq-length 18"
+    with pytest.raises(UserError, match=wanted):
+        run_finetuning(settings(tiny_encoder, "qa", data, tmp_path / "run", **SETTINGS["qa"] | {"stride": 160}))

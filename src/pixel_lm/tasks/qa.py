@@ -95,13 +95,19 @@ class QuestionDataset(TaskDataset):
         return {"questions": len(self.questions), "windows": len(self), "coverage": coverage}
 
     def _windows(self, question: Question) -> list[Rendering]:
-        rendering = self.renderer(
-            (question.question, question.context),
-            return_offset_mapping=True,
-            return_overflowing_patches=True,
-            stride=self.stride,
-            text_a_max_length=self.question_max_length,
-        )
+        try:
+            rendering = self.renderer(
+                (question.question, question.context),
+                return_offset_mapping=True,
+                return_overflowing_patches=True,
+                stride=self.stride,
+                text_a_max_length=self.question_max_length,
+            )
+        except UserError as error:
+            raise UserError(
+                f"question {question.id}: {error} (--stride {self.stride}, --question-max-length {self.question_max_length}, "
+                f"--max-seq-length {self.renderer.max_seq_length})"
+            ) from None
         return [rendering, *(rendering.windows or [])]
 
     def _item(self, index: int) -> WindowExample:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from pixel_lm.data.texts import project_texts
+from tests.data_sets import conllu
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,13 +42,23 @@ def test_a_newcomer_can_pretrain(tmp_path: Path) -> None:
     paragraphs = project_texts()["en"]
     (tmp_path / "my-text.txt").write_text("\n".join(" ".join(text.split()) for text in paragraphs), encoding="utf-8")
     commands = re.findall(r"^\.venv/bin/pixel-lm (.*?)(?: +#.*)?$", README, re.MULTILINE)
-    assert [command.split()[0] for command in commands] == ["pretrain", "reconstruct"]
+    assert [command.split()[0] for command in commands] == ["pretrain", "reconstruct", "finetune", "table"]
+    (tmp_path / "UD_Vietnamese-VTB").mkdir()  # so that it need not be fetched
+    for split in ("train", "dev", "test"):
+        path = tmp_path / "UD_Vietnamese-VTB" / f"vi_vtb-ud-{split}.conllu"
+        path.write_bytes(conllu("Tôi", "đọc", "sách") * 8)
+    shorter = {
+        "pretrain": ["--steps", "3", "--batch-size", "8", "--base-learning-rate", "0.03"],
+        "finetune": ["--steps", "3", "--batch-size", "4"],
+    }
     for command in commands:
         words = [sys.executable, "-m", "pixel_lm", *shlex.split(command)]
-        words += ["--steps", "3", "--batch-size", "8", "--base-learning-rate", "0.03"] if words[3] == "pretrain" else []
+        words += shorter.get(words[3], [])
         environment = os.environ | {"PIXEL_LM_CACHE": str(tmp_path / "cache")}
         result = subprocess.run(words, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=environment)
         assert result.returncode == 0, result.stderr
+    row = next(line for line in result.stdout.splitlines() if line.startswith("| runs/tiny"))
+    assert [bool(cell.strip()) for cell in row.split("|")[2:-1]].index(True) == 7  # the column of VTB
     assert (tmp_path / "runs" / "tiny" / "model.safetensors").is_file() and (tmp_path / "filled-in.png").is_file()
 
 

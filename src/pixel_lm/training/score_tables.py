@@ -11,13 +11,14 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pixel_lm.data.catalogue import find_entry
 from pixel_lm.errors import UserError
 from pixel_lm.tasks import TASKS, get_task
 from pixel_lm.tasks.metrics import mean_and_deviation
@@ -167,6 +168,13 @@ def build_tables(runs: Sequence[Run]) -> list[Table]:
     for task, layout in layouts.items():
         columns = [_Column(*values) for values in layout["columns"]]
         recipes = {column.recipe for column in columns}
+        by_data = {_data_name(_recipe(task, name).get("data")): name for name in recipes}
+        finished = [
+            replace(run, settings=run.settings | {"recipe": by_data.get(_data_name(run.settings.get("data")))})
+            if run.settings["task"] == task and not run.recipe and not run.settings.get("train_file")
+            else run
+            for run in finished
+        ]
         mine = [run for run in finished if run.settings["task"] == task and run.recipe in recipes]
         finished = [run for run in finished if run not in mine]
         if mine:
@@ -174,6 +182,17 @@ def build_tables(runs: Sequence[Run]) -> list[Table]:
     if finished:
         tables.append(_other_table(finished))
     return tables
+
+
+def _recipe(task: str, name: str) -> dict[str, Any]:
+    return read_recipe(find_recipe(name, f"finetune/{task}"), FinetuneArguments)
+
+
+def _data_name(data: str | None) -> str:
+    """What a data set is called, however it was given: by a folder, by its name or that of its folder in the catalogue."""
+    name = Path(data).name if data else ""
+    entry = find_entry(name)
+    return entry.name if entry else name
 
 
 def _paper_table(task: str, title: str, columns: list[_Column], averaged: list[str], runs: list[Run]) -> Table:
@@ -196,8 +215,7 @@ def _paper_table(task: str, title: str, columns: list[_Column], averaged: list[s
 def _published(task: str, columns: list[_Column]) -> dict[str, Cell]:
     cells = {}
     for column in columns:
-        recipe = read_recipe(find_recipe(column.recipe, f"finetune/{task}"), FinetuneArguments)
-        scores = recipe.get("published_scores") or {}
+        scores = _recipe(task, column.recipe).get("published_scores") or {}
         if column.key in scores:
             cells[column.heading] = Cell(scores[column.key])
     return cells

@@ -47,6 +47,7 @@ def test_seeds_are_one_cell_and_models_are_rows(make: Make, tmp_path: Path) -> N
         make(f"ewt/seed-{seed}", "pos", "ud-english-ewt", scores, model="mine", seed=seed, data="a")
     make("vtb", "pos", "recipes/ud-vietnamese-vtb.yaml", {"test_accuracy": 0.8}, model="mine")
     make("bert", "pos", "ud-english-ewt", {"test_accuracy": 0.97}, model="bert", from_scratch=True)
+    make("few", "pos", "ud-english-ewt", {"test_accuracy": 0.3}, model="mine", max_eval_examples=9)
     make("other-rate", "pos", "ud-english-ewt", {"test_accuracy": 0.5}, model="mine", learning_rate=1.0)
     text = as_markdown(build_tables(find_runs([tmp_path / "runs"])))
     assert text.startswith("## Part-of-speech tagging, accuracy\n")
@@ -55,6 +56,7 @@ def test_seeds_are_one_cell_and_models_are_rows(make: Make, tmp_path: Path) -> N
     first, second = (line for line in text.splitlines() if line.startswith("| mine in "))
     assert "ewt" in first and "1–2 seeds |" in first and "92.0 ± 2.8" in first and "80.0" in first
     assert "other-rate" in second and "50.0" in second and " seeds |" not in second
+    assert cells(text, "mine, part of the data")[0] == "30.0"
     assert cells(text, "bert (random weights)")[0] == "97.0"
     assert cells(text, "simple baseline") == ["85.8", *[""] * 8]
 

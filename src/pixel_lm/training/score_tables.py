@@ -57,9 +57,11 @@ class Run:
 
     @property
     def model(self) -> str:
-        """What it began with."""
+        """What it began with, and whether it saw or was scored on a part of the data only."""
         name = self.settings.get("model")
-        return f"{name} (random weights)" if name and self.settings.get("from_scratch") else name or "random weights"
+        start = f"{name} (random weights)" if name and self.settings.get("from_scratch") else name or "random weights"
+        part = any(self.settings.get(key) for key in ("max_train_examples", "max_eval_examples"))
+        return start + (", part of the data" if part else "")
 
     @cached_property
     def kind(self) -> str:

@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 
 from pixel_lm.rendering import TextRenderer
-from pixel_lm.rendering.typesetting import Typesetter
+from pixel_lm.rendering.typesetting import CACHE_BYTES
 
 ALPHABETS = (
     "abcdefghijklmnopqrstuvwxyz",
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     renderer = TextRenderer(profile=args.profile)
     renderer("".join(ALPHABETS))  # fonts are opened
-    bound = Typesetter.__init__.__defaults__[-1] / MIB  # type: ignore[index]
+    bound = CACHE_BYTES / MIB
     words = distinct_words()
     drawn, step = 0, args.words // 10
     gc.collect()

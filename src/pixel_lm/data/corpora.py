@@ -31,7 +31,6 @@ What cannot be read stops, or is left out and counted: see `pixel_lm.data.bad_in
 from __future__ import annotations
 
 import glob
-import json
 import os
 import re
 import tempfile
@@ -44,7 +43,7 @@ from shutil import copyfileobj
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pixel_lm.data.bad_inputs import BadInputPolicy, BadInputs
-from pixel_lm.data.files import COMPRESSION_SUFFIXES, Progress, open_binary, read_lines, strip_compression
+from pixel_lm.data.files import COMPRESSION_SUFFIXES, Progress, open_binary, parse_record, read_lines, strip_compression
 from pixel_lm.data.remote import RemoteFile, find_remote_files, is_url
 from pixel_lm.errors import UserError
 
@@ -350,13 +349,7 @@ def _jsonl_paragraphs(
 def _json_paragraphs(text: str, name: str, number: int, text_field: str | None) -> Iterator[Paragraph]:
     """Paragraphs of one line of JSON."""
     place = f"{name}, line {number}"
-    try:
-        record = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "too deep"
-        raise UserError(f"{place}: not valid JSON ({reason})") from error
-    if not isinstance(record, dict):
-        raise UserError(f'{place}: expected a JSON object such as {{"text": "…"}}')
+    record = parse_record(text, place)
     value = record[_choose_field(text_field, list(record), place)]
     yield from _value_paragraphs(value, name, number, place)
 

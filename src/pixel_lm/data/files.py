@@ -12,6 +12,7 @@ import bz2
 import contextlib
 import gzip
 import io
+import json
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
@@ -31,6 +32,22 @@ Progress = Callable[[int], None]
 _BUFFER_BYTES = 1 << 18
 _READ_ERRORS = (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError)  # of damaged files
 _LARGEST_ZSTD_WINDOW = 1 << 31  # what `zstd --long=31` writes
+
+
+def parse_record(text: str, place: str) -> dict[str, Any]:
+    """A JSON object on one line.
+
+    Raises:
+        UserError: it is none; the message begins with `place`.
+    """
+    try:
+        record = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "too deep"
+        raise UserError(f"{place}: not valid JSON ({reason})") from error
+    if not isinstance(record, dict):
+        raise UserError(f'{place}: expected a JSON object such as {{"text": "…"}}')
+    return record
 
 
 def strip_compression(name: str) -> str:

@@ -21,7 +21,7 @@ from typing import Any
 
 from pixel_lm.data.conllu import Split
 from pixel_lm.data.corpora import HubDataset, is_saved_dataset
-from pixel_lm.data.files import COMPRESSION_SUFFIXES, read_lines, strip_compression
+from pixel_lm.data.files import COMPRESSION_SUFFIXES, parse_record, read_lines, strip_compression
 from pixel_lm.errors import UserError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
@@ -199,13 +199,7 @@ def _json_rows(path: Path) -> Iterator[Row]:
         if not text.strip():
             continue
         place = f"{path}, line {number}"
-        try:
-            record = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            reason = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else "too deep"
-            raise UserError(f"{place}: not valid JSON ({reason})") from error
-        if not isinstance(record, dict):
-            raise UserError(f'{place}: expected a JSON object such as {{"text": "…"}}')
+        record = parse_record(text, place)
         yield Row(record, str(path), number, place, tuple(record))
 
 

@@ -30,7 +30,10 @@ from pixel_lm.rendering.shaping import Glyphs, Shaper
 from pixel_lm.rendering.table_choice import TableChooser
 from pixel_lm.rendering.word_cutting import WordCutter
 
-__all__ = ["Typesetter"]
+__all__ = ["CACHE_BYTES", "Typesetter"]
+
+CACHE_BYTES = 256 << 20
+"""The ink of remembered words takes no more than this, unless another bound is given."""
 
 # What a remembered token costs beside its ink: the key, two dictionary entries, the objects.
 _ENTRY_BYTES = 400
@@ -51,7 +54,7 @@ class Typesetter:
         cache_bytes: bound on the memory for the ink of remembered words; when it is reached, they are forgotten.
     """
 
-    def __init__(self, fonts: Sequence[Font], profile: Profile, height: int, cache_bytes: int = 256 << 20) -> None:
+    def __init__(self, fonts: Sequence[Font], profile: Profile, height: int, cache_bytes: int = CACHE_BYTES) -> None:
         self.profile = profile
         self.height = height
         self.cache_bytes = cache_bytes

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pixel_lm.errors import UserError
-from pixel_lm.training.options import add_options as add_options  # can be had from here, too
-from pixel_lm.training.options import given_options as given_options
 from pixel_lm.training.options import setting, shown
 
 

@@ -143,7 +143,7 @@ def _read_run(record: Path) -> Run | None:
 
 
 def _cell(runs: Sequence[Run], key: str) -> Cell | None:
-    """Mean and deviation of a score; None if a run lacks it."""
+    """Mean and deviation of a score over the runs that have it; None if none has."""
     scores = [100 * run.results[key] for run in runs if run.results and isinstance(run.results.get(key), int | float)]
     if not scores:
         return None

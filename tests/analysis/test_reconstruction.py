@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 
-from pixel_lm.analysis.reconstruction import reconstruct
+from pixel_lm.analysis.reconstruction import reconstruct, reconstruct_patches
 from pixel_lm.errors import UserError
 from pixel_lm.models import PixelConfig, PixelForPreTraining
 from pixel_lm.rendering import TextRenderer
@@ -42,6 +44,20 @@ def test_only_masked_patches_are_replaced(model: PixelForPreTraining) -> None:
     assert (result.masked[result.mask] == result.masked[result.mask].flat[0]).all()
     assert 0.9 < result.loss / result.baseline_loss < 2, "an untrained model knows as little as a blank guess"
     assert model.training, "the model's mode is left as it was"
+
+
+def test_strips_that_cannot_be_written_to(model: PixelForPreTraining) -> None:
+    patches = TextRenderer()(TEXT).patches.copy()
+    patches.flags.writeable = False  # as those that a data set on disk gives
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            result = reconstruct_patches(model, patches)
+    finally:
+        torch.set_warn_always(always)
+    assert np.array_equal(result.original, patches)
 
 
 def test_the_seed_decides(model: PixelForPreTraining) -> None:

@@ -129,7 +129,7 @@ def reconstruct_patches(
     if length < 4 or kept == length:
         raise UserError(f"a text of {length - 1} patches is too short to mask part of it")
     # (length, p, p[, 3]) -> (1, length, p² [· 3])
-    pixel_values = torch.from_numpy(patches).reshape(1, length, -1).to(model.device)
+    pixel_values = torch.tensor(patches).reshape(1, length, -1).to(model.device)
     patch_mask = torch.from_numpy(_spans(length, length - kept, max_span_length, random.Random(seed))).to(model.device)
     noise = torch.rand(1, length, generator=torch.Generator().manual_seed(seed)).to(model.device)
     was_training = model.training

@@ -2,7 +2,7 @@
 
 VENV     ?= .venv
 RUN      := $(VENV)/bin/python -m
-PACKAGES := pyproject.toml constraints.txt
+PACKAGES := pyproject.toml constraints.txt hatch_build.py $(wildcard src/pixel_lm/rendering/native/*.[ch])
 # The tests run side by side, one per core: more threads in each would only get in each other's way.
 SINGLE   := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 JOBS     ?= logical

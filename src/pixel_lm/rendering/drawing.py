@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from pixel_lm.rendering.cells import over
 from pixel_lm.rendering.fitting import Box, squeeze
-from pixel_lm.rendering.fonts import UNITS_PER_PIXEL
+from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
 from pixel_lm.rendering.itemize import Item
 from pixel_lm.rendering.lines import Line, Place
 from pixel_lm.rendering.shaping import Glyphs
 
-__all__ = ["boxes_of", "draw", "join"]
+__all__ = ["boxes_of", "draw", "join", "row_of_baseline"]
 
 
 def draw(runs: Sequence[Glyphs], place: Place, unknown: str, height: int, fit: bool) -> Line:
@@ -53,13 +53,13 @@ def boxes_of(runs: Sequence[Glyphs], place: Place, height: int, fit: bool) -> tu
     half = UNITS_PER_PIXEL // 2
     for run in runs:
         boxes.append([])
-        baseline = place.baseline_of(run.font) + run.font.drop
+        baseline, row = place.baseline_of(run.font) + run.font.drop, row_of_baseline(place, run.font, height)
         cluster, first_box = -1, 0
         for glyph_id, advance, x_offset, y_offset, glyph_cluster in zip(
             run.ids, run.advances, run.x_offsets, run.y_offsets, run.clusters, strict=True
         ):
             if fit and glyph_cluster != cluster:
-                _press(boxes[-1], first_box, baseline, height)
+                _press(boxes[-1], first_box, row, height)
                 cluster, first_box = glyph_cluster, len(boxes[-1])
             glyph = run.font.glyph(glyph_id)
             if glyph.alpha.size:
@@ -68,7 +68,7 @@ def boxes_of(runs: Sequence[Glyphs], place: Place, height: int, fit: bool) -> tu
                 boxes[-1].append((x, y, glyph.alpha))
             pen += advance
         if fit:
-            _press(boxes[-1], first_box, baseline, height)
+            _press(boxes[-1], first_box, row, height)
     return boxes, max(pen, 0)
 
 
@@ -110,10 +110,15 @@ def join(pieces: Sequence[Line], items_of: Sequence[Item], place: Place, height:
     return Line(canvas.tobytes(), width, -left, max(right, width) - width, place, unknown)
 
 
-def _press(boxes: list[Box], first: int, baseline: float, height: int) -> None:
+def row_of_baseline(place: Place, font: Font, height: int) -> int:
+    """The row of the strip on which glyphs of a font stand, with room for one row at least above and below."""
+    return min(max(_row(place.baseline_of(font) + font.drop), 1), height - 1)
+
+
+def _press(boxes: list[Box], first: int, baseline: int, height: int) -> None:
     """Squeeze the boxes from `first` on, those of one cluster, if they leave the strip."""
     if any(y < 0 or y + alpha.shape[1] > height for _, y, alpha in boxes[first:]):
-        boxes[first:] = squeeze(boxes[first:], min(max(_row(baseline), 1), height - 1), height)
+        boxes[first:] = squeeze(boxes[first:], baseline, height)
 
 
 def _row(y: float) -> int:

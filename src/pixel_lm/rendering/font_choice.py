@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from pixel_lm.rendering.fitting import fitting_of
@@ -45,6 +45,11 @@ class FontChooser:
         self._rank_of = {font: rank for rank, font in reversed(list(enumerate(self._fonts)))}
         self._picture_fonts = [font for font in self._fonts if font.has_pictures]
         self._font_of: dict[str, Font | None] = {}
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether one of the fonts draws emoji as pictures."""
+        return bool(self._picture_fonts)
 
     def font_of(self, char: str) -> Font | None:
         """The first font that covers the character, or None."""
@@ -89,8 +94,20 @@ class FontChooser:
             fonts = {run.font for item in line_items for run in self.runs(text, item.start, item.end)}
         if not fonts:
             fonts = {self.main}
+        first: Font | None = None
         if len(fonts) > 1 and line_items[0].script in IDEOGRAPHIC:
-            anchor = next(self.runs(text, line_items[0].start, line_items[0].end)).font.ideographic_baseline
+            first = next(self.runs(text, line_items[0].start, line_items[0].end)).font
+        return self._place_of(fonts, first)
+
+    def place_of(self, ranks: Iterable[int], first: int | None) -> Place:
+        """As `place`, from the ranks of the fonts of a line, and of the one of its first run if that aligns the others."""
+        if self.profile.fit:
+            return Place(self.profile.baseline(*self.main.metrics, self.height))
+        return self._place_of({self._fonts[rank] for rank in ranks}, None if first is None else self._fonts[first])
+
+    def _place_of(self, fonts: set[Font], first: Font | None) -> Place:
+        if first is not None:
+            anchor = first.ideographic_baseline
             rises = {font: (anchor - font.ideographic_baseline) / UNITS_PER_PIXEL for font in fonts}
             ascent = max(font.metrics[0] + rise for font, rise in rises.items())
             descent = max(font.metrics[1] - rise for font, rise in rises.items())
@@ -98,6 +115,10 @@ class FontChooser:
         ascent = max(font.metrics[0] for font in fonts)
         descent = max(font.metrics[1] for font in fonts)
         return Place(self.profile.baseline(ascent, descent, self.height))
+
+    def font_of_rank(self, rank: int) -> Font:
+        """The font at this place in the order of preference, as the profile draws with it."""
+        return self.fitted(self._fonts[rank])
 
     def run_fonts(self, text: str) -> list[tuple[int, int, Font]]:
         """Stretches (start, end, font as it is drawn with) of a text that one font draws each."""

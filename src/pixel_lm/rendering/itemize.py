@@ -69,6 +69,9 @@ _EMOJI = regex.compile(
 _CLUSTER = regex.compile(r"\p{Regional_Indicator}{2}(?![\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}])|\X")
 
 
+_LONGEST_CLUSTER = 40
+
+
 class Item(NamedTuple):
     """A stretch of text with one embedding level and one script."""
 
@@ -179,6 +182,12 @@ def emoji_runs(text: str) -> list[tuple[int, int]]:
 def cluster_starts(text: str) -> list[int]:
     """Index of the first character of each extended grapheme cluster (UAX #29)."""
     return [match.start() for match in _CLUSTER.finditer(text)]
+
+
+def last_cluster(text: str, end: int) -> int:
+    """Where the last grapheme cluster of `text[:end]` begins; of a very long one, where its last characters do."""
+    begin = max(0, end - _LONGEST_CLUSTER)
+    return begin + cluster_starts(text[begin:end])[-1]
 
 
 def split_clusters(text: str) -> list[str]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pixel_lm.errors import UserError
 from pixel_lm.rendering.composition import compose
-from pixel_lm.rendering.itemize import cluster_starts
+from pixel_lm.rendering.itemize import cluster_starts, last_cluster
 from pixel_lm.rendering.legacy_pairs import votes_rtl
 from pixel_lm.rendering.lines import Line, LineSetter
 from pixel_lm.rendering.offsets import patch_spans
@@ -132,6 +132,18 @@ class PairRenderer:
     def prefix(self, text: str, room: int, level: int | None) -> Piece:
         """The longest prefix of a text that fits in `room` patches, cut between grapheme clusters."""
         limit = room * self.patch - self.margins
+        end = self.typesetter.end_that_fits(text, limit, level)
+        if end is None:
+            end = self._end_by_words(text, limit)
+        line = self.typesetter.line(text[:end], level)
+        # Words measured one by one may differ a little from the whole.
+        while line.width > limit and end:
+            end = last_cluster(text, end)
+            line = self.typesetter.line(text[:end], level)
+        return Piece(0, end, line)
+
+    def _end_by_words(self, text: str, limit: int) -> int:
+        """About where the longest prefix ends that fits in `limit` pixels, measured word by word."""
         end = width = 0
         self._meet(text, limit)
         for match in WORDS.finditer(text):
@@ -139,20 +151,14 @@ class PairRenderer:
             is_long = len(word) > LONGEST_WORD
             size = 0 if is_long else self.typesetter.width_of_word(word)
             if is_long or width + size > limit:
-                part = self._part_that_fits(word[: max(LONGEST_WORD, room * _CHARACTERS_PER_PATCH)], limit - width)
+                longest = max(LONGEST_WORD, limit // self.patch * _CHARACTERS_PER_PATCH)
+                part = self._part_that_fits(word[:longest], limit - width)
                 if part < len(word):
-                    end += part
-                    break
+                    return end + part
                 size = self.typesetter.line(word).width
             width += size
             end = match.end()
-        line = self.typesetter.line(text[:end], level)
-        # Words measured one by one may differ a little from the whole.
-        while line.width > limit and end:
-            begin = max(0, end - LONGEST_WORD)
-            end = begin + cluster_starts(text[begin:end])[-1]
-            line = self.typesetter.line(text[:end], level)
-        return Piece(0, end, line)
+        return end
 
     def _meet(self, text: str, limit: int) -> None:
         """Draw the beginning of a long text, so that its new words are drawn together and not one by one."""

@@ -165,6 +165,14 @@ class PyGameTypesetter:
         """Lines are not made of parts that others could join."""
         return None
 
+    def strip(self, text: str, indent: int, last: int, clip: bool) -> None:
+        """Only `Typesetter` draws whole strips."""
+        return None
+
+    def end_that_fits(self, text: str, limit: int, base_level: int | None = None) -> None:
+        """Only `Typesetter` finds it at once."""
+        return None
+
     def lost_ink(self, text: str) -> tuple[int, int]:
         """Coverage of a line that lies above or below the strip and is cut off, and all its coverage (255 for a full pixel)."""
         total = sum(int(word.alpha.sum()) for word in map(self._word, text.split(" ")))

@@ -23,6 +23,7 @@ from pixel_lm.rendering.legacy_pairs import LegacyPairs
 from pixel_lm.rendering.lines import LineSetter
 from pixel_lm.rendering.missing import warn_of_missing
 from pixel_lm.rendering.mono import fixed_pitch_font, mono_config
+from pixel_lm.rendering.native import library
 from pixel_lm.rendering.pairs import PairRenderer
 from pixel_lm.rendering.pictures import PLANES, Plane
 from pixel_lm.rendering.profiles import get_profile
@@ -96,7 +97,7 @@ class TextRenderer:
         profile = get_profile(config.profile)
         if config.strategy == "mono":  # pairs of characters lie on patches
             profile = dataclasses.replace(profile, indent=0)
-        typesetter = Typesetter(fonts, profile, config.pixels_per_patch)
+        typesetter = Typesetter(fonts, profile, config.pixels_per_patch, compiled=library())
         line_setter: LineSetter = typesetter
         word_setter: LineSetter = typesetter
         if config.profile == "pygame":

@@ -7,13 +7,24 @@ from functools import lru_cache
 
 from pixel_lm.rendering.itemize import is_attached
 
-__all__ = ["CLUSTERED", "FEATURES", "IDEOGRAPHIC", "UNSPACED", "direction_fits", "follows_font", "starts_token"]
+__all__ = [
+    "CLUSTERED",
+    "FEATURES",
+    "IDEOGRAPHIC",
+    "JOINING",
+    "UNSPACED",
+    "direction_fits",
+    "follows_font",
+    "starts_token",
+]
 
 # Lines that begin with one of these align their fonts on the ideographic baseline.
 IDEOGRAPHIC = frozenset({"Hani", "Hang", "Hira", "Kana", "Bopo", "Tang", "Nshu", "Kits"})
 # Scripts written without spaces whose characters hardly ever change their neighbours: there, a token is one character.
 UNSPACED = frozenset({"Hani", "Hira", "Kana", "Bopo", "Yiii"})
 CLUSTERED = frozenset({"Thai", "Laoo"})  # … and those whose clusters have marks
+# Scripts whose letters take their form by their neighbours, also those that another font or direction draws.
+JOINING = frozenset("Adlm Arab Chrs Mand Mani Mong Nkoo Ougr Phag Phlp Rohg Sogd Syrc".split())
 # HarfBuzz does not apply contextual alternates to Hangul in the versions that drew the published strips; later ones do.
 FEATURES = {"Hang": {"calt": False}}
 

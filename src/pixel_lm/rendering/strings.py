@@ -47,6 +47,10 @@ class StringRenderer:
         if not legacy and len(text) > _CHARACTERS_THAT_FIT * room:
             text = text[: self._pairs.prefix(text, room, None).end]
         if not offsets:
+            patches = self._typesetter.strip(text, indent, self._last, clip=legacy)
+            if patches is not None:
+                count = len(patches) - 1
+                return Rendering(patches=patches, num_text_patches=count, sep_patches=[count])
             parts = self._typesetter.parts(text)
             if parts is not None:
                 size = sum(map(len, parts))

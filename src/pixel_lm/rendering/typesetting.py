@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from pixel_lm.rendering.compiled_lines import CompiledLines
 from pixel_lm.rendering.drawing import boxes_of, draw, join
 from pixel_lm.rendering.font_choice import FontChooser
 from pixel_lm.rendering.fonts import Font
 from pixel_lm.rendering.itemize import JOINERS, Item, cluster_starts, is_attached, items
 from pixel_lm.rendering.lines import Cluster, Line, Place
+from pixel_lm.rendering.native import Library
 from pixel_lm.rendering.profiles import Profile
 from pixel_lm.rendering.shaping import Glyphs, Shaper
 from pixel_lm.rendering.table_choice import TableChooser
@@ -51,14 +53,26 @@ class Typesetter:
         fonts: the main font and its fallbacks; the first that covers a character draws it.
         profile: the measured rules of a rendering backend.
         height: rows of the strip in pixels, that is the side of a patch.
-        cache_bytes: bound on the memory for the ink of remembered words; when it is reached, they are forgotten.
+        cache_bytes: bound on the memory for remembered words; when it is reached, they are forgotten.
+        compiled: compiled code that takes most lines; None: Python does it all, with the same result.
     """
 
-    def __init__(self, fonts: Sequence[Font], profile: Profile, height: int, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(
+        self,
+        fonts: Sequence[Font],
+        profile: Profile,
+        height: int,
+        cache_bytes: int = CACHE_BYTES,
+        compiled: Library | None = None,
+    ) -> None:
         self.profile = profile
         self.height = height
         self.cache_bytes = cache_bytes
         self._fonts = FontChooser(fonts, profile, height)
+        self._compiled: CompiledLines | None = None
+        if compiled is not None and CompiledLines.can_take(fonts):
+            self.cache_bytes //= 2  # each of both remembers words
+            self._compiled = CompiledLines(compiled, self._fonts, self.cache_bytes)
         self._shaper = Shaper(self._fonts)
         self._cutter = WordCutter(self._shaper)
         self._tables = TableChooser(self._shaper, self.spend)
@@ -74,6 +88,8 @@ class Typesetter:
         self._cached_bytes = 0
         self._tables.forget()
         self._cutter.forget()
+        if self._compiled is not None:
+            self._compiled.forget()
 
     # -- a line ------------------------------------------------------------------------------------------------------
 
@@ -84,6 +100,10 @@ class Typesetter:
             text: no line breaks (they would be drawn as unknown characters).
             base_level: 0 left to right, 1 right to left, None: as the first strong character says.
         """
+        if self._compiled is not None:
+            line = self._compiled.line(text, base_level)
+            if line is not None:
+                return line
         drawn = self._tables.line(text, base_level)
         if drawn is not None:
             (parts, left, right), place = drawn
@@ -99,10 +119,20 @@ class Typesetter:
 
     def parts(self, text: str) -> list[bytes] | None:
         """Columns of a line in pieces that are to be joined; None for lines that are not as simple as that."""
+        if self._compiled is not None:
+            return None  # `strip` does better
         drawn = self._tables.line(text, None)
         if drawn is None or drawn[0][1] or drawn[0][2]:
             return None
         return drawn[0][0]
+
+    def strip(self, text: str, indent: int, last: int, clip: bool) -> npt.NDArray[np.uint8] | None:
+        """The patches of a strip with this line and a separator, drawn by compiled code: see `CompiledLines.strip`. None without it."""
+        return None if self._compiled is None else self._compiled.strip(text, indent, last, clip)
+
+    def end_that_fits(self, text: str, limit: int, base_level: int | None = None) -> int | None:
+        """Length of the longest prefix that fits into `limit` pixels, as compiled code says; None without it."""
+        return None if self._compiled is None else self._compiled.end_that_fits(text, limit, base_level)
 
     def padded(self, word: str) -> bytes:
         """Columns of a word and a space after it, padded to a whole number of patches (as wide as they are high).
@@ -214,6 +244,10 @@ class Typesetter:
 
         Characters of one grapheme share their centre; other characters of a ligature divide its width evenly.
         """
+        if self._compiled is not None:
+            clusters = self._compiled.clusters(text, base_level)
+            if clusters is not None:
+                return self._centers_of_array(text, clusters)
         for table in self._tables.tables(text, base_level):
             centers = table.centers(text, partial(self._centers_of_word, int(table.rtl)))
             if centers is not None:
@@ -226,6 +260,9 @@ class Typesetter:
         Then the centres of a part of the text that begins and ends with a word are those of the whole less the place of its first word.
         None for other texts.
         """
+        if self._compiled is not None:
+            clusters = None if base_level else self._compiled.clusters_of_words(text)
+            return None if clusters is None else self._centers_of_array(text, clusters)
         table = self._tables.main_table(text)
         if table is None or table.rtl or base_level:
             return None
@@ -234,13 +271,22 @@ class Typesetter:
     def _centers_of_word(self, level: int, word: str) -> npt.NDArray[np.int64]:
         return self._centers_of(word, self.clusters(word, level))
 
+    def _centers_of_array(self, text: str, clusters: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        """As `_centers_of`, of clusters as `CompiledLines.clusters` gives them."""
+        start, end, x, width, _ = clusters.T
+        long = clusters[end - start > 1]
+        centers = self._centers_of(text, list(map(Cluster._make, long.tolist())))
+        one = end - start == 1
+        centers[start[one]] = x[one] + width[one] // 2
+        return centers
+
     def _centers_of(self, text: str, clusters: Sequence[Cluster]) -> npt.NDArray[np.int64]:
         centers = np.zeros(len(text), np.int64)
         for start, end, x, width, rtl in clusters:
             if end - start == 1:
                 centers[start] = x + width // 2
                 continue
-            graphemes = [*cluster_starts(text[start:end]), end - start]
+            graphemes = _graphemes(text[start:end])
             count = len(graphemes) - 1
             for index, (first, last) in enumerate(pairwise(graphemes)):
                 place = count - 1 - index if rtl else index
@@ -261,7 +307,9 @@ class Typesetter:
         if width is None:
             if len(self._widths) >= _MAX_WIDTHS:
                 self._widths.clear()
-            width = self._tables.width_of_word(word)
+            width = self._compiled.width(word) if self._compiled is not None else None
+            if width is None:
+                width = self._tables.width_of_word(word)
             if width is None:
                 width = self.line(word).width
             self._widths[word] = width
@@ -307,6 +355,12 @@ class Typesetter:
                 self._tables.clear()
                 for table in self._tokens.values():
                     table.clear()
+
+
+@lru_cache(maxsize=1 << 16)
+def _graphemes(cluster: str) -> list[int]:
+    """Where the graphemes of a cluster begin, and where the last one ends."""
+    return [*cluster_starts(cluster), len(cluster)]
 
 
 def _visual_order(line_items: Sequence[Item]) -> list[Item]:

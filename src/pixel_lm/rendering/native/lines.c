@@ -1,0 +1,226 @@
+/* Laying out a line: the calls that Python makes, in the order in which it makes them. */
+
+#include "lines.h"
+#include "sources.h" /* made by hatch_build.py: PIXEL_LM_SOURCES, a digest of these files */
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LONGEST_LINE = 1 << 16, ZERO_WIDTH_JOINER = 0x200d };
+
+EXPORT void pixel_lm_free(Engine *engine) {
+    if (!engine) return;
+    forget_words(engine);
+    for (int font = 0; font < 256; font++) {
+        free_glyphs(engine->fonts + font);
+        if (engine->fonts[font].hb) engine->hb.font_destroy(engine->fonts[font].hb);
+    }
+    for (int page = 0; page < 0x1100; page++) free(engine->pages[page]);
+    Growing *growing[] = {&engine->places, &engine->levels, &engine->runs, &engine->pieces, &engine->boxes, &engine->shaped, &engine->types,
+                          &engine->kept, &engine->tokens, &engine->text, &engine->wanted, &engine->items, &engine->canvas};
+    for (size_t i = 0; i < sizeof growing / sizeof *growing; i++) free(growing[i]->memory);
+    if (engine->buffer) engine->hb.buffer_destroy(engine->buffer);
+    free(engine);
+}
+
+/* An engine for strips of `height` rows; NULL without memory. Words are forgotten when they take more than `max_word_bytes`. */
+EXPORT Engine *pixel_lm_new(const HarfBuzz *hb, int32_t height, int32_t fit, int64_t max_word_bytes) {
+    Engine *engine = calloc(1, sizeof(Engine));
+    if (!engine) return NULL;
+    engine->hb = *hb;
+    engine->height = height;
+    engine->fit = fit;
+    engine->max_word_bytes = (size_t)max_word_bytes;
+    engine->buffer = hb->buffer_create();
+    return engine;
+}
+
+EXPORT int pixel_lm_set_character(Engine *engine, uint32_t codepoint, const Character *properties) {
+    Character **page = &engine->pages[codepoint >> 8];
+    if (!*page) *page = calloc(256, sizeof(Character));
+    if (!*page) return NO_MEMORY;
+    (*page)[codepoint & 255] = *properties;
+    (*page)[codepoint & 255].flags |= KNOWN;
+    return DONE;
+}
+
+EXPORT void pixel_lm_set_script(Engine *engine, int32_t number, const Script *script) { engine->scripts[number] = *script; }
+
+/* Open a font file for shaping. */
+EXPORT int pixel_lm_open_font(Engine *engine, int32_t number, const char *path, int32_t index, int32_t scale) {
+    FontFace *face = &engine->fonts[number];
+    if (face->opened) return DONE;
+    void *blob = engine->hb.blob_create_from_file(path);
+    void *hb_face = engine->hb.face_create(blob, (unsigned int)index);
+    engine->hb.blob_destroy(blob);
+    face->num_glyphs = engine->hb.face_get_glyph_count(hb_face);
+    face->glyphs = calloc(face->num_glyphs ? face->num_glyphs : 1, sizeof(Glyph *));
+    face->hb = engine->hb.font_create(hb_face);
+    engine->hb.face_destroy(hb_face);
+    engine->hb.font_set_scale(face->hb, scale, scale);
+    face->opened = face->glyphs && face->num_glyphs;
+    return face->opened ? DONE : NO_MEMORY;
+}
+
+/* Say where the baselines of 256 fonts lie in lines with these fonts; returns the number of the place, -1 without memory. */
+EXPORT int32_t pixel_lm_set_place(Engine *engine, const LinePlace *place) {
+    if (reserve(&engine->places, sizeof(LinePlace) * ((size_t)engine->num_places + 1))) return -1;
+    ((LinePlace *)engine->places.memory)[engine->num_places] = *place;
+    return engine->num_places++;
+}
+
+EXPORT void pixel_lm_forget(Engine *engine) { forget_words(engine); }
+
+static int look_up_characters(Engine *engine, const uint32_t *text, int32_t length) {
+    Summary summary = {0};
+    uint32_t last_script = 0, last_font = 256;
+    engine->num_wanted = 0;
+    for (int32_t i = 0; i < length; i++) {
+        if (text[i] > 0x10ffff) return NOT_FOR_US;
+        const Character *c = engine->pages[text[i] >> 8];
+        if (!c || !((c += text[i] & 255)->flags & KNOWN)) {
+            if (want(engine, text[i])) return NO_MEMORY;
+            continue;
+        }
+        summary.flags |= c->flags;
+        if (c->script && c->script != last_script) {
+            summary.several_scripts |= last_script != 0;
+            summary.script = c->script;
+            last_script = c->script;
+        }
+        if (c->font != last_font && !(c->flags & FOLLOWS)) {
+            if (!summary.num_fonts) summary.font = c->font;
+            summary.num_fonts += summary.num_fonts < 2;
+            summary.fonts[c->font >> 6] |= (uint64_t)1 << (c->font & 63);
+            last_font = c->font;
+        }
+        if (c->bidi == 'R' || c->bidi == 'A' || c->bidi == 'D') summary.right_to_left = 1;
+        if (!summary.strong && (c->bidi == 'L' || c->bidi == 'R' || c->bidi == 'A')) summary.strong = c->bidi;
+        summary.has_brackets |= c->bracket != 0;
+    }
+    engine->summary = summary;
+    if (summary.flags & REFUSED) return NOT_FOR_US;
+    return engine->num_wanted ? NEEDS_CHARACTERS : DONE;
+}
+
+static int joins_emoji(const Engine *engine, const uint32_t *text, int32_t length) {
+    for (int32_t i = 0; i < length; i++)
+        if (text[i] == ZERO_WIDTH_JOINER && ((i && character(engine, text[i - 1])->flags & EMOJI) ||
+                                             (i + 1 < length && character(engine, text[i + 1])->flags & EMOJI)))
+            return 1;
+    return 0;
+}
+
+static int find_place(Engine *engine, uint8_t first_script, int32_t first_font) {
+    uint64_t fonts[4];
+    memcpy(fonts, engine->summary.fonts, sizeof fonts);
+    if (!engine->summary.num_fonts) fonts[0] = 1; /* the main font */
+    int32_t anchor = engine->summary.num_fonts > 1 && engine->scripts[first_script].flags & IDEOGRAPHIC ? first_font : -1;
+    const LinePlace *places = engine->places.memory;
+    for (engine->place = engine->num_places - 1; engine->place >= 0; engine->place--) {
+        const LinePlace *place = places + engine->place;
+        if (place->anchor == anchor && !memcmp(place->fonts, fonts, sizeof fonts)) return DONE;
+    }
+    uint32_t *wanted;
+    engine->num_wanted = 0;
+    if (reserve(&engine->wanted, sizeof(uint32_t) * 9)) return NO_MEMORY;
+    wanted = engine->wanted.memory;
+    for (int i = 0; i < 4; i++) {
+        wanted[2 * i] = (uint32_t)fonts[i];
+        wanted[2 * i + 1] = (uint32_t)(fonts[i] >> 32);
+    }
+    wanted[8] = (uint32_t)anchor;
+    engine->num_wanted = 9;
+    return NEEDS_PLACE;
+}
+
+static int lay_out(Engine *engine, const uint32_t *text, int32_t length, int32_t base_level) {
+    engine->generation++;
+    engine->num_runs = engine->num_pieces = 0;
+    engine->num_shaped = 0;
+    engine->by_words = 1;
+    if (length < 1 || length > LONGEST_LINE) return NOT_FOR_US;
+    if (engine->word_bytes > engine->max_word_bytes) forget_words(engine);
+    int status = look_up_characters(engine, text, length);
+    if (status) return status;
+    const Summary *summary = &engine->summary;
+    if (summary->flags & JOINER && summary->flags & EMOJI && joins_emoji(engine, text, length)) return NOT_FOR_US;
+    if (base_level < 0) base_level = summary->strong == 'R' || summary->strong == 'A';
+    int32_t num_items, first_font;
+    status = split_into_items(engine, text, length, base_level, &num_items);
+    if (status) return status;
+    uint8_t first_script = ((Item *)engine->items.memory)->script;
+    status = order_runs(engine, text, num_items, &first_font);
+    if (!status) status = find_place(engine, first_script, first_font);
+    if (status) return status;
+    engine->num_wanted = 0;
+    for (int32_t r = 0; r < engine->num_runs; r++) {
+        uint8_t font = ((Run *)engine->runs.memory)[r].font;
+        if (!engine->fonts[font].opened && want(engine, font)) return NO_MEMORY;
+    }
+    if (engine->num_wanted) return NEEDS_FONTS;
+    for (int32_t r = 0; r < engine->num_runs; r++) {
+        status = shape_run(engine, text, length, (Run *)engine->runs.memory + r);
+        if (status) return status;
+    }
+    return measure(engine);
+}
+
+/* Lay out a line: 32-bit code points, level 0 or 1, or -1 for that of the first strong character.
+
+   After DONE the results are in `answer`: generation, width, first column of ink (0 or less), end of ink, number of glyphs,
+   whether the line is one run of words that were looked up, and the number of its place. After NEEDS_… it holds the number of things
+   that are to be handed over before the call is repeated, and these: characters (code points), fonts (numbers), glyphs
+   (font << 24 | number), the place (eight halves of a set of fonts, least significant first, and the anchor), or clusters to be pressed
+   into the strip (for each the size of its key, and the key: see `Pressed`). */
+EXPORT int pixel_lm_lay_out(Engine *engine, const uint32_t *text, int32_t length, int32_t base_level, uint32_t *answer) {
+    int status = lay_out(engine, text, length, base_level);
+    if (status == DONE) {
+        answer[0] = engine->generation;
+        answer[1] = (uint32_t)engine->width;
+        answer[2] = (uint32_t)engine->ink_left;
+        answer[3] = (uint32_t)engine->ink_right;
+        answer[4] = (uint32_t)engine->num_glyphs;
+        answer[5] = (uint32_t)(engine->by_words && engine->num_runs == 1);
+        answer[6] = (uint32_t)engine->place;
+    } else if (status == NEEDS_PRESSED) {
+        answer[0] = (uint32_t)engine->num_to_press;
+        memcpy(answer + 1, engine->to_press, sizeof(int32_t) * (size_t)engine->num_to_press);
+    } else if (status < NOT_FOR_US) {
+        answer[0] = (uint32_t)engine->num_wanted;
+        memcpy(answer + 1, engine->wanted.memory, sizeof(uint32_t) * (size_t)engine->num_wanted);
+    }
+    return status;
+}
+
+/* What this library was made of. */
+EXPORT const char *pixel_lm_sources(void) { return PIXEL_LM_SOURCES; }
+
+/* Where the characters of the line laid out last lie: for each cluster, from left to right, the index of its first character, that
+   after its last, its x and its width in pixels, and whether its text runs from right to left. `clusters` has room for as many as
+   there are glyphs; returns their number, or minus one if the line is another. */
+EXPORT int32_t pixel_lm_clusters(const Engine *engine, uint32_t generation, PlacedCluster *clusters) {
+    if (generation != engine->generation) return -1;
+    int32_t pen = 0;
+    PlacedCluster *cluster = clusters - 1;
+    for (int32_t r = 0; r < engine->num_runs; r++) {
+        const Run *run = (const Run *)engine->runs.memory + r;
+        int32_t rtl = run->level % 2;
+        PlacedCluster *first = cluster + 1;
+        for (int32_t p = run->first_piece; p < run->first_piece + run->num_pieces; p++) {
+            const Piece *piece = (const Piece *)engine->pieces.memory + p;
+            const Shaped *shaped = shaped_of(engine, piece);
+            for (int32_t i = 0; i < piece->count; pen += shaped[i++].advance) {
+                int32_t start = shaped[i].cluster + piece->offset, end = run->end;
+                if (cluster >= first && cluster->start == start) {
+                    cluster->width += shaped[i].advance;
+                    continue;
+                }
+                if (cluster >= first && rtl) end = cluster->start;
+                if (cluster >= first && !rtl) cluster->end = start;
+                *++cluster = (PlacedCluster){start, end, pen, shaped[i].advance, rtl};
+            }
+        }
+    }
+    return (int32_t)(cluster - clusters) + 1;
+}

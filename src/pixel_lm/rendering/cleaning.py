@@ -6,11 +6,12 @@ import re
 
 from pixel_lm.errors import UserError
 
-__all__ = ["checked", "clean", "words_of"]
+__all__ = ["LINE_BREAKS", "checked", "clean", "words_of"]
 
-_LINE_BREAKS = "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
-_NOT_PLAIN = re.compile(f"[{_LINE_BREAKS}\ud800-\udfff]")
-_TO_SPACE = str.maketrans(_LINE_BREAKS, " " * len(_LINE_BREAKS))
+# Tabs among them.
+LINE_BREAKS = "\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029"
+_NOT_PLAIN = re.compile(f"[{LINE_BREAKS}\ud800-\udfff]")
+_TO_SPACE = str.maketrans(LINE_BREAKS, " " * len(LINE_BREAKS))
 
 
 def clean(text: str) -> str:

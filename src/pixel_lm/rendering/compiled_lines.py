@@ -18,6 +18,7 @@ import numpy.typing as npt
 import regex
 from fontTools.unicodedata import script
 
+from pixel_lm.rendering.cleaning import LINE_BREAKS
 from pixel_lm.rendering.composition import patch_boundary
 from pixel_lm.rendering.drawing import row_of_baseline
 from pixel_lm.rendering.fitting import squeeze
@@ -177,14 +178,14 @@ class CompiledLines:
         None where that takes Python.
         """
         count = max(limit // _PIXELS_PER_CHARACTER, _FEW_CHARACTERS)
-        while (clusters := self.clusters(text[:count], base_level)) is not None:
-            clusters = clusters[np.argsort(clusters[:, 0], kind="stable")]
-            fitting = int(np.searchsorted(clusters[:, 3].cumsum(), limit, "right"))
-            if fitting < len(clusters):
-                return self._shortened(text, int(clusters[fitting, 0]), limit, base_level)
-            if count >= len(text):
-                return self._shortened(text, len(text), limit, base_level)
-            count *= 2
+        while (layout := self._lay_out(_codepoints(text[:count]), base_level)) is not None:
+            end = self._call.pixel_lm_end_that_fits(self._engine, layout.generation, limit)
+            if end < -1:
+                raise MemoryError(_NO_MEMORY)
+            if end >= 0 and (end < count or count >= len(text)):
+                return self._shortened(text, end, limit, base_level)
+            if end >= 0:
+                count *= 2
         return None
 
     def _shortened(self, text: str, end: int, limit: int, base_level: int | None) -> int | None:
@@ -254,7 +255,7 @@ class CompiledLines:
         flags = 0
         if follows_font(char):
             flags |= _FOLLOWS
-        if self._fonts.is_unknown(char) or is_emoji or code in _FORMATTING:
+        if self._fonts.is_unknown(char) or is_emoji or code in _FORMATTING or char in LINE_BREAKS:
             flags |= _REFUSED
         if not starts_token(char):
             flags |= _NO_START

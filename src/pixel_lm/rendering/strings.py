@@ -42,15 +42,17 @@ class StringRenderer:
             raw: leave line breaks as they are.
         """
         indent, room = self._indent, self._room
-        text = text if raw else clean(text)
-        # A text that may not fit is cut before it is drawn; the original draws it and lets the strip end where it ends.
-        if not legacy and len(text) > _CHARACTERS_THAT_FIT * room:
-            text = text[: self._pairs.prefix(text, room, None).end]
-        if not offsets:
+        may_fit = len(text) <= _CHARACTERS_THAT_FIT * room
+        if not offsets and (may_fit or legacy):
             patches = self._typesetter.strip(text, indent, self._last, clip=legacy)
             if patches is not None:
                 count = len(patches) - 1
                 return Rendering(patches=patches, num_text_patches=count, sep_patches=[count])
+        text = text if raw else clean(text)
+        # A text that may not fit is cut before it is drawn; the original draws it and lets the strip end where it ends.
+        if not legacy and not may_fit:
+            text = text[: self._pairs.prefix(text, room, None).end]
+        if not offsets:
             parts = self._typesetter.parts(text)
             if parts is not None:
                 size = sum(map(len, parts))

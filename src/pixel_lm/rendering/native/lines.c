@@ -17,7 +17,7 @@ EXPORT void pixel_lm_free(Engine *engine) {
     }
     for (int page = 0; page < 0x1100; page++) free(engine->pages[page]);
     Growing *growing[] = {&engine->places, &engine->levels, &engine->runs, &engine->pieces, &engine->boxes, &engine->shaped, &engine->types,
-                          &engine->kept, &engine->tokens, &engine->text, &engine->wanted, &engine->items, &engine->canvas};
+                          &engine->kept, &engine->tokens, &engine->missing, &engine->text, &engine->wanted, &engine->items, &engine->canvas, &engine->line};
     for (size_t i = 0; i < sizeof growing / sizeof *growing; i++) free(growing[i]->memory);
     if (engine->buffer) engine->hb.buffer_destroy(engine->buffer);
     free(engine);
@@ -159,11 +159,8 @@ static int lay_out(Engine *engine, const uint32_t *text, int32_t length, int32_t
         if (!engine->fonts[font].opened && want(engine, font)) return NO_MEMORY;
     }
     if (engine->num_wanted) return NEEDS_FONTS;
-    for (int32_t r = 0; r < engine->num_runs; r++) {
-        status = shape_run(engine, text, length, (Run *)engine->runs.memory + r);
-        if (status) return status;
-    }
-    return measure(engine);
+    status = shape_runs(engine, text, length);
+    return status ? status : measure(engine);
 }
 
 /* Lay out a line: 32-bit code points, level 0 or 1, or -1 for that of the first strong character.
@@ -174,7 +171,18 @@ static int lay_out(Engine *engine, const uint32_t *text, int32_t length, int32_t
    (font << 24 | number), the place (eight halves of a set of fonts, least significant first, and the anchor), or clusters to be pressed
    into the strip (for each the size of its key, and the key: see `Pressed`). */
 EXPORT int pixel_lm_lay_out(Engine *engine, const uint32_t *text, int32_t length, int32_t base_level, uint32_t *answer) {
-    int status = lay_out(engine, text, length, base_level);
+    size_t size = sizeof(uint32_t) * (size_t)(length > 0 ? length : 0);
+    const Request request = {length, base_level};
+    int status = DONE;
+    if (!engine->is_laid_out || memcmp(&request, &engine->request, sizeof request) || memcmp(text, engine->line.memory, size)) {
+        engine->is_laid_out = 0;
+        status = lay_out(engine, text, length, base_level);
+        if (status == DONE && !reserve(&engine->line, size)) { /* often it is the same line that is asked for again */
+            memcpy(engine->line.memory, text, size);
+            engine->request = request;
+            engine->is_laid_out = 1;
+        }
+    }
     if (status == DONE) {
         answer[0] = engine->generation;
         answer[1] = (uint32_t)engine->width;
@@ -223,4 +231,24 @@ EXPORT int32_t pixel_lm_clusters(const Engine *engine, uint32_t generation, Plac
         }
     }
     return (int32_t)(cluster - clusters) + 1;
+}
+
+/* How many characters of the line laid out last come before the first cluster that does not fit into `limit` pixels, counted in
+   reading order; minus one if the line is another, minus two without memory. */
+EXPORT int32_t pixel_lm_end_that_fits(Engine *engine, uint32_t generation, int32_t limit) {
+    if (generation != engine->generation) return -1;
+    int32_t length = engine->request.length;
+    if (reserve(&engine->kept, sizeof(int32_t) * (size_t)length)) return -2;
+    int32_t *widths = engine->kept.memory; /* of the cluster that begins with each character */
+    memset(widths, 0, sizeof(int32_t) * (size_t)length);
+    for (int32_t p = 0; p < engine->num_pieces; p++) {
+        const Piece *piece = (const Piece *)engine->pieces.memory + p;
+        const Shaped *shaped = shaped_of(engine, piece);
+        for (int32_t i = 0; i < piece->count; i++) widths[shaped[i].cluster + piece->offset] += shaped[i].advance;
+    }
+    for (int32_t i = 0; i < length; i++) {
+        limit -= widths[i];
+        if (limit < 0) return i;
+    }
+    return length;
 }

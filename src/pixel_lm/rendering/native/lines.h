@@ -19,6 +19,12 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+
 /* -- HarfBuzz: its public binary interface, reached through pointers, so that nothing is linked ------------------------------- */
 
 typedef struct {
@@ -162,9 +168,18 @@ typedef struct {
 typedef struct {
     int32_t start, end;
     uint8_t font, script, level;
-    int32_t first_piece, num_pieces, first_box, num_boxes;
+    int32_t first_token, num_tokens, first_piece, num_pieces, first_box, num_boxes;
     int32_t ink_left, ink_right; /* pixels from the origin of the line; no ink if left >= right */
 } Run;
+
+/* A word of the line. */
+typedef struct {
+    const Word *word; /* NULL for a new one */
+    uint64_t hash;
+    const Run *run;
+    uint32_t context;
+    int32_t start, length;
+} Token;
 
 /* What the characters of a line have in common. */
 typedef struct {
@@ -188,6 +203,10 @@ typedef struct {
     int32_t x, width;   /* pixels */
     int32_t rtl;
 } PlacedCluster;
+
+typedef struct {
+    int32_t length, base_level;
+} Request;
 
 typedef struct Block {
     struct Block *next;
@@ -225,9 +244,12 @@ typedef struct {
     /* the line laid out last; valid while `generation` is the same */
     uint32_t generation;
     Summary summary;
-    int32_t width, ink_left, ink_right, place, num_runs, num_pieces, num_boxes, num_glyphs;
+    int32_t width, ink_left, ink_right, place, num_runs, num_tokens, num_pieces, num_boxes, num_glyphs;
     int by_words; /* whether all of it came from words that were looked up */
-    Growing levels, runs, pieces, boxes, shaped, types, kept, tokens, text, wanted, items, canvas;
+    int is_laid_out;
+    Request request;
+    Growing line; /* its text */
+    Growing levels, runs, pieces, boxes, shaped, types, kept, tokens, missing, text, wanted, items, canvas;
     size_t num_shaped;
     int32_t num_wanted;
 } Engine;
@@ -255,7 +277,7 @@ int split_into_items(Engine *engine, const uint32_t *text, int32_t length, int b
 int order_runs(Engine *engine, const uint32_t *text, int32_t num_items, int32_t *first_font);
 
 /* words.c */
-int shape_run(Engine *engine, const uint32_t *text, int32_t length, Run *run);
+int shape_runs(Engine *engine, const uint32_t *text, int32_t length);
 void forget_words(Engine *engine);
 
 static inline const Shaped *shaped_of(const Engine *engine, const Piece *piece) {

@@ -11,10 +11,6 @@
 
 enum { LONGEST_WORD = 64, FIRST_SLOTS = 1 << 12, DEPENDS = -1 };
 
-typedef struct {
-    int32_t start, length;
-} Token;
-
 static Word **slot_of(Engine *engine, uint64_t hash, uint32_t context, const uint32_t *text, int32_t length) {
     size_t mask = engine->num_slots - 1;
     for (size_t at = hash & mask;; at = (at + 1) & mask) {
@@ -56,6 +52,7 @@ void forget_words(Engine *engine) {
     engine->pressed = NULL;
     engine->num_slots = engine->num_words = engine->num_pressed_slots = engine->num_pressed = engine->word_bytes = 0;
     engine->generation++; /* the line laid out last may consist of them */
+    engine->is_laid_out = 0;
 }
 
 /* -- HarfBuzz ------------------------------------------------------------------------------------------------------------------------ */
@@ -91,15 +88,11 @@ static int put(Engine *engine, const Run *run, const Glyphs *glyphs, unsigned in
     return target->glyph ? DONE : NO_MEMORY;
 }
 
-/* -- runs ---------------------------------------------------------------------------------------------------------------------------- */
+/* -- runs as they are ---------------------------------------------------------------------------------------------------------------- */
 
 static int add_piece(Engine *engine, Run *run, const Shaped *word, size_t first, int32_t count, int32_t offset) {
     if (reserve(&engine->pieces, sizeof(Piece) * ((size_t)engine->num_pieces + 1))) return NO_MEMORY;
-    Piece *piece = (Piece *)engine->pieces.memory + engine->num_pieces++;
-    piece->word = word;
-    piece->first = first;
-    piece->count = count;
-    piece->offset = offset;
+    ((Piece *)engine->pieces.memory)[engine->num_pieces++] = (Piece){word, first, count, offset};
     run->num_pieces++;
     return DONE;
 }
@@ -115,156 +108,175 @@ static int shape_whole(Engine *engine, const uint32_t *text, int32_t length, Run
     return add_piece(engine, run, NULL, first, (int32_t)glyphs.count, 0);
 }
 
+/* -- runs as words ------------------------------------------------------------------------------------------------------------------- */
+
 /* Whether a letter may take another form beside this character: not so beside spaces, digits and punctuation. */
 static int may_join(const Engine *engine, uint32_t codepoint) {
     uint8_t code = character(engine, codepoint)->bidi;
     return code == 'A' || code == 'R' || code == 'L' || code == 'M' || code == 'b';
 }
 
-/* The words of a run, each with the spaces after it. 0 if some of it must not be looked up. */
-static int32_t split(Engine *engine, const uint32_t *text, int32_t length, const Run *run, Token **result) {
+/* Cut a run into words, each with the spaces after it. None if some of it must not be looked up. */
+static int split(Engine *engine, const uint32_t *text, int32_t length, Run *run) {
     const Script *script = &engine->scripts[run->script];
-    if (script->flags & WHOLE_RUNS) return 0;
+    run->first_token = engine->num_tokens;
+    run->num_tokens = 0;
+    if (script->flags & WHOLE_RUNS) return DONE;
     if (script->flags & JOINS) {
-        if (run->start && may_join(engine, text[run->start - 1]) && may_join(engine, text[run->start])) return 0;
-        if (run->end < length && may_join(engine, text[run->end]) && may_join(engine, text[run->end - 1])) return 0;
+        if (run->start && may_join(engine, text[run->start - 1]) && may_join(engine, text[run->start])) return DONE;
+        if (run->end < length && may_join(engine, text[run->end]) && may_join(engine, text[run->end - 1])) return DONE;
     }
-    if (reserve(&engine->tokens, 2 * sizeof(Token) * (size_t)(run->end - run->start))) return 0;
-    Token *tokens = engine->tokens.memory;
+    uint32_t context = run->font | (uint32_t)run->script << 8 | (uint32_t)(run->level % 2) << 16;
     int32_t count = 0;
     for (int32_t start = run->start; start < run->end;) {
         int32_t end = start;
         while (end < run->end && text[end] != ' ') end++;
         if (end > start) {
-            if (character(engine, text[start])->flags & NO_START) return 0;
-            if (character(engine, text[end - 1])->flags & JOINER) return 0;
+            if (character(engine, text[start])->flags & NO_START) return DONE;
+            if (character(engine, text[end - 1])->flags & JOINER) return DONE;
         }
         while (end < run->end && text[end] == ' ') end++;
-        if (end - start > LONGEST_WORD) return 0;
-        tokens[count].start = start;
-        tokens[count++].length = end - start;
+        if (end - start > LONGEST_WORD) return DONE;
+        if (reserve(&engine->tokens, sizeof(Token) * ((size_t)(run->first_token + count) + 1))) return NO_MEMORY;
+        uint64_t hash = hash_of(context, text + start, end - start);
+        PREFETCH(engine->words + (hash & (engine->num_slots - 1)));
+        ((Token *)engine->tokens.memory)[run->first_token + count++] = (Token){NULL, hash, run, context, start, end - start};
         start = end;
     }
-    *result = tokens;
-    return count;
-}
-
-static int remember(Engine *engine, uint32_t context, const uint32_t *text, const Token *token, const Run *run, const Glyphs *glyphs,
-                    unsigned int first, int32_t count, int32_t origin) {
-    if (grow(engine)) return NO_MEMORY;
-    const uint32_t *key = text + token->start;
-    uint64_t hash = hash_of(context, key, token->length);
-    Word **slot = slot_of(engine, hash, context, key, token->length);
-    if (*slot) return DONE;
-    size_t size = (sizeof(Word) + sizeof(uint32_t) * (size_t)token->length + 7) & ~(size_t)7;
-    Word *word = allocate(engine, size + sizeof(Shaped) * (size_t)(count > 0 ? count : 0));
-    if (!word) return NO_MEMORY;
-    word->hash = hash;
-    word->context = context;
-    word->length = token->length;
-    word->count = count;
-    memcpy(word->text, key, sizeof(uint32_t) * (size_t)token->length);
-    word->shaped = (Shaped *)((uint8_t *)word + size);
-    for (int32_t i = 0; i < count; i++)
-        if (put(engine, run, glyphs, first + (unsigned int)i, origin, word->shaped + i)) return NO_MEMORY;
-    *slot = word;
-    engine->num_words++;
+    run->num_tokens = count;
+    engine->num_tokens += count;
     return DONE;
 }
 
-/* Shape tokens, a space before each of them, and remember those that come out the same anywhere. */
-static int learn(Engine *engine, const uint32_t *text, const Run *run, uint32_t context, const Token *tokens, int32_t count) {
+/* `count` glyphs from `first` on, whose clusters count from `origin`; a `count` of DEPENDS stands for none. */
+static int remember(Engine *engine, const uint32_t *text, Token *token, const Glyphs *glyphs, unsigned int first, int32_t count,
+                    int32_t origin) {
+    const uint32_t *key = text + token->start;
+    Word **slot = slot_of(engine, token->hash, token->context, key, token->length);
+    if (!*slot) {
+        size_t size = (sizeof(Word) + sizeof(uint32_t) * (size_t)token->length + 7) & ~(size_t)7;
+        Word *word = allocate(engine, size + sizeof(Shaped) * (size_t)(count > 0 ? count : 0));
+        if (!word) return NO_MEMORY;
+        word->hash = token->hash;
+        word->context = token->context;
+        word->length = token->length;
+        word->count = count;
+        memcpy(word->text, key, sizeof(uint32_t) * (size_t)token->length);
+        word->shaped = (Shaped *)((uint8_t *)word + size);
+        for (int32_t i = 0; i < count; i++)
+            if (put(engine, token->run, glyphs, first + (unsigned int)i, origin, word->shaped + i)) return NO_MEMORY;
+        *slot = word;
+        engine->num_words++;
+        if (grow(engine)) return NO_MEMORY;
+        token->word = word;
+    } else {
+        token->word = *slot;
+    }
+    return DONE;
+}
+
+/* Whether text may be cut before the cluster of the glyph at `at` in reading order, and that cluster begins at `origin`. */
+static int is_safe(const Glyphs *glyphs, int rtl, unsigned int at, int32_t origin) {
+    int safe = 0;
+    for (; at < glyphs->count; at++) {
+        const HbInfo *info = glyphs->infos + (rtl ? glyphs->count - 1 - at : at);
+        if (info->cluster != (uint32_t)origin) break;
+        if (info->mask & HB_UNSAFE_TO_BREAK) return 0;
+        safe = 1;
+    }
+    return safe;
+}
+
+/* Shape tokens of one context, a space before and after each of them, and remember those that come out the same anywhere. */
+static int learn(Engine *engine, const uint32_t *text, Token *const *tokens, int32_t count) {
     size_t size = 1;
-    for (int32_t i = 0; i < count; i++) size += (size_t)tokens[i].length;
+    for (int32_t i = 0; i < count; i++) size += (size_t)tokens[i]->length + 1;
     if (reserve(&engine->text, sizeof(uint32_t) * size)) return NO_MEMORY;
     uint32_t *line = engine->text.memory;
-    line[0] = ' ';
-    size_t filled = 1;
+    int32_t filled = 0;
+    line[filled++] = ' ';
     for (int32_t i = 0; i < count; i++) {
-        memcpy(line + filled, text + tokens[i].start, sizeof(uint32_t) * (size_t)tokens[i].length);
-        filled += (size_t)tokens[i].length;
+        memcpy(line + filled, text + tokens[i]->start, sizeof(uint32_t) * (size_t)tokens[i]->length);
+        filled += tokens[i]->length;
+        if (line[filled - 1] != ' ' && i + 1 < count) line[filled++] = ' ';
     }
-    Glyphs glyphs = shape(engine, run, line, (int32_t)size, 0, (int32_t)size, 0);
+    const Run *run = tokens[0]->run;
+    Glyphs glyphs = shape(engine, run, line, filled, 0, filled, 0);
     int rtl = run->level % 2;
-    /* Glyphs lie from left to right; clusters rise, or fall where the text runs to the left. Go through them in reading order. */
+    /* Glyphs lie from left to right; clusters rise, or fall where the text runs to the left. `at` goes through them in reading order. */
     unsigned int at = 0;
     int32_t origin = 1;
-#define GLYPH(n) (rtl ? glyphs.count - 1 - (n) : (n))
-    while (at < glyphs.count && glyphs.infos[GLYPH(at)].cluster < 1) at++;
-    int safe = 0, next_safe = 0;
     for (int32_t i = 0; i < count; i++) {
-        int32_t end = origin + tokens[i].length;
+        while (at < glyphs.count && glyphs.infos[rtl ? glyphs.count - 1 - at : at].cluster < (uint32_t)origin) at++;
         unsigned int first = at;
-        if (!i) {
-            next_safe = at < glyphs.count && glyphs.infos[GLYPH(at)].cluster == (uint32_t)origin;
-            for (unsigned int n = at; n < glyphs.count && glyphs.infos[GLYPH(n)].cluster == (uint32_t)origin; n++)
-                next_safe &= !(glyphs.infos[GLYPH(n)].mask & HB_UNSAFE_TO_BREAK);
-        }
-        safe = next_safe;
-        while (at < glyphs.count && glyphs.infos[GLYPH(at)].cluster < (uint32_t)end) at++;
-        next_safe = i + 1 == count ? at == glyphs.count : at < glyphs.count && glyphs.infos[GLYPH(at)].cluster == (uint32_t)end;
-        if (i + 1 < count)
-            for (unsigned int n = at; n < glyphs.count && glyphs.infos[GLYPH(n)].cluster == (uint32_t)end; n++)
-                next_safe &= !(glyphs.infos[GLYPH(n)].mask & HB_UNSAFE_TO_BREAK);
+        int32_t end = origin + tokens[i]->length;
+        while (at < glyphs.count && glyphs.infos[rtl ? glyphs.count - 1 - at : at].cluster < (uint32_t)end) at++;
+        int32_t num_glyphs = (int32_t)(at - first);
         int status = DONE;
-        if (!safe) status = remember(engine, context, text, tokens + i, run, &glyphs, 0, DEPENDS, 0);
-        else if (next_safe)
-            status = remember(engine, context, text, tokens + i, run, &glyphs, rtl ? glyphs.count - at : first, (int32_t)(at - first), origin);
-        /* else: the next one may have changed this one, which is shaped again by itself. */
+        if (!is_safe(&glyphs, rtl, first, origin))
+            status = remember(engine, text, tokens[i], &glyphs, 0, DEPENDS, 0);
+        else if (end == filled || is_safe(&glyphs, rtl, at, end))
+            status = remember(engine, text, tokens[i], &glyphs, rtl ? glyphs.count - at : first, num_glyphs, origin);
+        /* else: what follows may have changed it; it is shaped again by itself. */
         if (status) return status;
-        origin = end;
+        origin = line[end - 1] == ' ' ? end : end + 1;
     }
-#undef GLYPH
     return DONE;
 }
 
-/* Shape the words of a run that are new; those with spaces after them together, of the others one with them. */
-static int learn_new(Engine *engine, const uint32_t *text, const Run *run, uint32_t context, const Token *tokens, int32_t count) {
-    if (grow(engine)) return NO_MEMORY;
-    Token *missing = (Token *)tokens + (run->end - run->start); /* the second half of that memory */
-    int32_t num_missing = 0;
-    for (int32_t i = 0; i < count; i++) {
-        const uint32_t *key = text + tokens[i].start;
-        uint64_t hash = hash_of(context, key, tokens[i].length);
-        if (!*slot_of(engine, hash, context, key, tokens[i].length)) missing[num_missing++] = tokens[i];
+/* Look up all words of the line. They lie all over the memory, so that each is called for before the first is needed. */
+static void look_up(Engine *engine, const uint32_t *text) {
+    Token *tokens = engine->tokens.memory;
+    for (int32_t i = 0; i < engine->num_tokens; i++) PREFETCH(engine->words[tokens[i].hash & (engine->num_slots - 1)]);
+    for (int32_t i = 0; i < engine->num_tokens; i++) {
+        Token *token = tokens + i;
+        token->word = *slot_of(engine, token->hash, token->context, text + token->start, token->length);
+        if (token->word && token->word->count > 0) PREFETCH((const uint8_t *)token->word->shaped + 64);
     }
-    if (!num_missing) return DONE;
-    int status = learn(engine, text, run, context, missing, num_missing);
-    for (int32_t i = 0; i < num_missing && !status; i++) {
-        const uint32_t *key = text + missing[i].start;
-        uint64_t hash = hash_of(context, key, missing[i].length);
-        if (!*slot_of(engine, hash, context, key, missing[i].length)) status = learn(engine, text, run, context, missing + i, 1);
-    }
-    return status;
 }
 
-int shape_run(Engine *engine, const uint32_t *text, int32_t length, Run *run) {
-    run->first_piece = engine->num_pieces;
-    run->num_pieces = 0;
-    if (run->start == run->end) return DONE;
-    Token *tokens = NULL;
-    int32_t count = split(engine, text, length, run, &tokens);
-    if (!count) return shape_whole(engine, text, length, run);
-    uint32_t rtl = run->level % 2, context = run->font | (uint32_t)run->script << 8 | rtl << 16;
-    for (int attempt = 0; attempt < 2; attempt++) {
-        int32_t known = 0;
-        int32_t pieces_before = engine->num_pieces;
-        for (; known < count && engine->num_slots; known++) {
-            const Token *token = tokens + (rtl ? count - 1 - known : known);
-            const uint32_t *key = text + token->start;
-            const Word *word = *slot_of(engine, hash_of(context, key, token->length), context, key, token->length);
-            if (!word) break;
-            if (word->count == DEPENDS) {
-                engine->num_pieces = pieces_before;
-                run->num_pieces = 0;
-                return shape_whole(engine, text, length, run);
-            }
-            if (add_piece(engine, run, word->shaped, 0, word->count, token->start)) return NO_MEMORY;
-        }
-        if (known == count) return DONE;
-        engine->num_pieces = pieces_before;
-        run->num_pieces = 0;
-        if (attempt || learn_new(engine, text, run, context, tokens, count)) return NO_MEMORY;
+/* Shape the words of the line that are new, those of one context together. */
+static int learn_new(Engine *engine, const uint32_t *text) {
+    Token *tokens = engine->tokens.memory;
+    if (reserve(&engine->missing, sizeof(Token *) * (size_t)engine->num_tokens)) return NO_MEMORY;
+    Token **missing = engine->missing.memory;
+    for (int32_t first = 0; first < engine->num_tokens; first++) {
+        if (tokens[first].word) continue;
+        int32_t count = 0;
+        for (int32_t i = first; i < engine->num_tokens; i++)
+            if (!tokens[i].word && tokens[i].context == tokens[first].context) missing[count++] = tokens + i;
+        int status = learn(engine, text, missing, count);
+        for (int32_t i = 0; i < count && !status; i++)
+            if (!missing[i]->word) status = learn(engine, text, missing + i, 1);
+        if (status) return status;
     }
-    return NO_MEMORY; /* not reached */
+    return DONE;
+}
+
+/* Find the glyphs of all runs. */
+int shape_runs(Engine *engine, const uint32_t *text, int32_t length) {
+    engine->num_tokens = 0;
+    if (grow(engine)) return NO_MEMORY;
+    Run *runs = engine->runs.memory;
+    for (int32_t r = 0; r < engine->num_runs; r++)
+        if (split(engine, text, length, runs + r)) return NO_MEMORY;
+    look_up(engine, text);
+    if (learn_new(engine, text)) return NO_MEMORY;
+    const Token *tokens = engine->tokens.memory;
+    for (int32_t r = 0; r < engine->num_runs; r++) {
+        Run *run = runs + r;
+        const Token *first = tokens + run->first_token;
+        run->first_piece = engine->num_pieces;
+        run->num_pieces = 0;
+        int by_words = run->num_tokens > 0;
+        for (int32_t i = 0; i < run->num_tokens; i++) by_words &= first[i].word->count != DEPENDS;
+        int status = DONE;
+        if (!by_words && run->start < run->end) status = shape_whole(engine, text, length, run);
+        for (int32_t i = 0; i < run->num_tokens && by_words && !status; i++) {
+            const Token *token = first + (run->level % 2 ? run->num_tokens - 1 - i : i);
+            status = add_piece(engine, run, token->word->shaped, 0, token->word->count, token->start);
+        }
+        if (status) return status;
+    }
+    return DONE;
 }

@@ -45,6 +45,7 @@ class FontChooser:
         self._rank_of = {font: rank for rank, font in reversed(list(enumerate(self._fonts)))}
         self._picture_fonts = [font for font in self._fonts if font.has_pictures]
         self._font_of: dict[str, Font | None] = {}
+        self._fonts_of_page: dict[int, list[Font]] = {}
 
     @property
     def has_pictures(self) -> bool:
@@ -56,8 +57,16 @@ class FontChooser:
         try:
             return self._font_of[char]
         except KeyError:
-            font = self._font_of[char] = next((font for font in self._fonts if font.covers(char)), None)
+            candidates = [self.main] if self.main.covers(char) else self._candidates(ord(char) >> 8)
+            font = self._font_of[char] = next((font for font in candidates if font.covers(char)), None)
             return font
+
+    def _candidates(self, page: int) -> list[Font]:
+        """The fonts with characters in a stretch of 256 code points."""
+        fonts = self._fonts_of_page.get(page)
+        if fonts is None:
+            fonts = self._fonts_of_page[page] = [font for font in self._fonts if page in font.pages]
+        return fonts
 
     def is_unknown(self, char: str) -> bool:
         """Whether the character appears as U+FFFD: no font has it, or it is a control."""

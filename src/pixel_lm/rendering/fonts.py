@@ -165,6 +165,11 @@ class Font:
     def _interacting(self) -> frozenset[int] | None:
         return interacting_glyphs(self.source.path, self.source.index)
 
+    @cached_property
+    def pages(self) -> frozenset[int]:
+        """Which stretches of 256 code points, by number, hold characters of the font."""
+        return frozenset(codepoint >> 8 for codepoint in self.hb_font.face.unicodes)
+
     @property
     def has_pictures(self) -> bool:
         """Whether the glyphs are pictures in colour."""

@@ -85,6 +85,7 @@ class Typesetter:
         self._widths: dict[str, int] = {}
         self.padded_words: dict[str, bytes] = {}
         self.leaning: dict[str, bytes] = {}
+        self._word_lines: dict[str, Line] = {}
         self._cached_bytes = 0
         self._tables.forget()
         self._cutter.forget()
@@ -152,6 +153,14 @@ class Typesetter:
                 self.leaning[word] = left
             self.padded_words[word] = columns
         return columns
+
+    def line_of_word(self, word: str) -> Line:
+        """As `line`, remembered."""
+        line = self._word_lines.get(word)
+        if line is None:
+            line = self._word_lines[word] = self.line(word)
+            self.spend(_ENTRY_BYTES + len(line.columns))
+        return line
 
     def _token_line(self, text: str, base_level: int | None) -> Line:
         """Typeset token by token in visual order, drawing the tokens that are new."""
@@ -352,6 +361,7 @@ class Typesetter:
                 self._cached_bytes = 0
                 self.padded_words.clear()
                 self.leaning.clear()
+                self._word_lines.clear()
                 self._tables.clear()
                 for table in self._tokens.values():
                     table.clear()

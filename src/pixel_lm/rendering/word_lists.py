@@ -93,8 +93,8 @@ class WordListRenderer:
         indent, room = self._indent, self._room
         blank = b"\xff" * (height * indent)
         # The first word stands after the indent, and the last has no space after it but the indent.
-        first = typesetter.line(words[0] + " ")
-        last = typesetter.line(words[-1])
+        first = typesetter.line_of_word(words[0] + " ")
+        last = typesetter.line_of_word(words[-1])
         if max(first.left, last.right) > indent or first.right or last.left or first.unknown or last.unknown:
             return None
         columns = blank[first.left * height :] + first.columns

@@ -134,7 +134,8 @@ static int find_place(Engine *engine, uint8_t first_script, int32_t first_font) 
     return NEEDS_PLACE;
 }
 
-static int lay_out(Engine *engine, const uint32_t *text, int32_t length, int32_t base_level) {
+/* Everything but where the ink lies. */
+static int shape_line(Engine *engine, const uint32_t *text, int32_t length, int32_t base_level) {
     engine->generation++;
     engine->num_runs = engine->num_pieces = 0;
     engine->num_shaped = 0;
@@ -159,30 +160,11 @@ static int lay_out(Engine *engine, const uint32_t *text, int32_t length, int32_t
         if (!engine->fonts[font].opened && want(engine, font)) return NO_MEMORY;
     }
     if (engine->num_wanted) return NEEDS_FONTS;
-    status = shape_runs(engine, text, length);
-    return status ? status : measure(engine);
+    return shape_runs(engine, text, length);
 }
 
-/* Lay out a line: 32-bit code points, level 0 or 1, or -1 for that of the first strong character.
-
-   After DONE the results are in `answer`: generation, width, first column of ink (0 or less), end of ink, number of glyphs,
-   whether the line is one run of words that were looked up, and the number of its place. After NEEDS_… it holds the number of things
-   that are to be handed over before the call is repeated, and these: characters (code points), fonts (numbers), glyphs
-   (font << 24 | number), the place (eight halves of a set of fonts, least significant first, and the anchor), or clusters to be pressed
-   into the strip (for each the size of its key, and the key: see `Pressed`). */
-EXPORT int pixel_lm_lay_out(Engine *engine, const uint32_t *text, int32_t length, int32_t base_level, uint32_t *answer) {
-    size_t size = sizeof(uint32_t) * (size_t)(length > 0 ? length : 0);
-    const Request request = {length, base_level};
-    int status = DONE;
-    if (!engine->is_laid_out || memcmp(&request, &engine->request, sizeof request) || memcmp(text, engine->line.memory, size)) {
-        engine->is_laid_out = 0;
-        status = lay_out(engine, text, length, base_level);
-        if (status == DONE && !reserve(&engine->line, size)) { /* often it is the same line that is asked for again */
-            memcpy(engine->line.memory, text, size);
-            engine->request = request;
-            engine->is_laid_out = 1;
-        }
-    }
+/* Put what a call found into `answer`. */
+static int answer_with(const Engine *engine, int status, uint32_t *answer) {
     if (status == DONE) {
         answer[0] = engine->generation;
         answer[1] = (uint32_t)engine->width;
@@ -199,6 +181,32 @@ EXPORT int pixel_lm_lay_out(Engine *engine, const uint32_t *text, int32_t length
         memcpy(answer + 1, engine->wanted.memory, sizeof(uint32_t) * (size_t)engine->num_wanted);
     }
     return status;
+}
+
+/* Lay out a line: 32-bit code points, level 0 or 1, or -1 for that of the first strong character.
+
+   After DONE the results are in `answer`: generation, width, first column of ink (0 or less), end of ink, number of glyphs,
+   whether the line is one run of words that were looked up, and the number of its place. After NEEDS_… it holds the number of things
+   that are to be handed over before the call is repeated, and these: characters (code points), fonts (numbers), glyphs
+   (font << 24 | number), the place (eight halves of a set of fonts, least significant first, and the anchor), or clusters to be pressed
+   into the strip (for each the size of its key, and the key: see `Pressed`). */
+EXPORT int pixel_lm_lay_out(Engine *engine, const uint32_t *text, int32_t length, int32_t base_level, uint32_t *answer) {
+    size_t size = sizeof(uint32_t) * (size_t)(length > 0 ? length : 0);
+    const Request request = {length, base_level};
+    int is_known = engine->stage != NOTHING && !memcmp(&request, &engine->request, sizeof request) &&
+                   !memcmp(text, engine->line.memory, size);
+    if (!is_known) {
+        engine->stage = NOTHING;
+        int status = reserve(&engine->line, size);
+        if (!status) status = shape_line(engine, text, length, base_level);
+        if (status) return answer_with(engine, status, answer);
+        memcpy(engine->line.memory, text, size);
+        engine->request = request;
+        engine->stage = SHAPED;
+    }
+    int status = engine->stage == SHAPED ? measure(engine) : DONE;
+    if (status == DONE) engine->stage = MEASURED;
+    return answer_with(engine, status, answer);
 }
 
 /* What this library was made of. */

@@ -246,7 +246,7 @@ typedef struct {
     Summary summary;
     int32_t width, ink_left, ink_right, place, num_runs, num_tokens, num_pieces, num_boxes, num_glyphs;
     int by_words; /* whether all of it came from words that were looked up */
-    int is_laid_out;
+    enum { NOTHING, SHAPED, MEASURED } stage; /* often the same line is asked for again */
     Request request;
     Growing line; /* its text */
     Growing levels, runs, pieces, boxes, shaped, types, kept, tokens, missing, text, wanted, items, canvas;

@@ -52,7 +52,7 @@ void forget_words(Engine *engine) {
     engine->pressed = NULL;
     engine->num_slots = engine->num_words = engine->num_pressed_slots = engine->num_pressed = engine->word_bytes = 0;
     engine->generation++; /* the line laid out last may consist of them */
-    engine->is_laid_out = 0;
+    engine->stage = NOTHING;
 }
 
 /* -- HarfBuzz ------------------------------------------------------------------------------------------------------------------------ */

@@ -42,7 +42,10 @@ lint: $(VENV)/.ready-dev ## check style and format
 types: $(VENV)/.ready-dev ## check types
 	@$(RUN) mypy
 
+# Rendering is tested twice: as it is, and without its compiled part, as on machines that have no compiler.
 pytest: $(VENV)/.ready-dev
+	@$(if $(ARGS),,PIXEL_LM_COMPILED=0 $(SINGLE) $(RUN) pytest -q -n $(JOBS) --maxprocesses 4 tests/rendering \
+		--ignore tests/rendering/test_compiled_lines.py)
 	@$(SINGLE) $(RUN) pytest -q -n $(JOBS) --maxprocesses 4 $(ARGS)
 
 format: $(VENV)/.ready-dev ## sort imports and format the code

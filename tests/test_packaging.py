@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import zipfile
 from pathlib import Path
@@ -15,7 +16,13 @@ from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from pixel_lm.rendering.native import LIBRARY
+
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def platform_tag() -> str:
+    return sysconfig.get_platform().replace("-", "_").replace(".", "_")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +32,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wheel_holds_package_data_and_recipes(wheel: Path) -> None:
-    assert wheel.name.endswith("-py3-none-any.whl")
+    """The compiled part makes it a wheel for one platform, and for any version of Python there."""
+    assert wheel.name.endswith(f"-py3-none-{platform_tag()}.whl" if LIBRARY.exists() else "-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     source = {
@@ -51,6 +59,29 @@ def test_installed_wheel_finds_its_recipes(wheel: Path, tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=120, cwd=tmp_path, env=environment,
     )  # fmt: skip
     assert Path(where.stdout.strip()).is_relative_to(tmp_path), "the checkout was tested instead of the wheel"
+
+
+def build(directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(directory)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, cwd=ROOT, env={**os.environ, **environment}
+    )
+
+
+def test_without_a_compiler_the_wheel_is_for_any_platform(tmp_path: Path) -> None:
+    for number, environment in enumerate(({"PIXEL_LM_COMPILE": "0"}, {"CC": "/no/such/compiler", "LDSHARED": "none"})):
+        result = build(tmp_path / str(number), **environment)
+        assert result.returncode == 0, result.stderr
+        assert ("rendering is not compiled and will be slower" in result.stderr) == (number == 1)
+        (made,) = (tmp_path / str(number)).glob("*.whl")
+        assert made.name.endswith("-py3-none-any.whl")
+        with zipfile.ZipFile(made) as archive:
+            assert not [name for name in archive.namelist() if name.endswith((".so", ".dll"))]
+
+
+def test_a_wheel_that_is_to_be_compiled_is_not_made_without_it(tmp_path: Path) -> None:
+    result = build(tmp_path, CC="/no/such/compiler", LDSHARED="none", PIXEL_LM_COMPILE="1")
+    assert result.returncode != 0 and not list(tmp_path.glob("*.whl"))
 
 
 def test_constraints_are_exact_and_cover_the_dependencies() -> None:

@@ -166,6 +166,7 @@ def test_the_cache_keeps_to_its_bound_whatever_is_drawn() -> None:
     typesetter = draw._typesetter
     assert isinstance(typesetter, Typesetter)
     typesetter.cache_bytes = bound
+    typesetter._compiled = None  # of which test_compiled_lines.py says the same
     starts = (0x61, 0x430, 0x3B1, 0x5D0, 0x628, 0x4E00, 0xE01, 0x915)
 
     def words(number: int) -> list[str]:

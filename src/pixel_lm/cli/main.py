@@ -66,7 +66,9 @@ class Parser(argparse.ArgumentParser):
 def build_parser() -> tuple[Parser, dict[str, Parser]]:
     """The whole command line, and the parser of each verb."""
     parser = Parser(prog="pixel-lm", description="Language models that read pixels: render text, train, use.")
-    parser.add_argument("--version", action="version", version=f"pixel-lm {_version()}")
+    parser.add_argument(
+        "--version", action=_ShowVersion, nargs=0, help="show the version, and whether rendering is compiled"
+    )
     # argparse makes the column of the verbs as wide as this, and would break the lines of longer verbs.
     metavar = "VERB [OPTION ...]"
     subparsers = parser.add_subparsers(title="verbs", dest="verb", metavar=metavar, parser_class=Parser)
@@ -82,11 +84,18 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     return parser, subparsers.choices
 
 
-def _version() -> str:
-    try:
-        return metadata.version("pixel-lm")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
+class _ShowVersion(argparse.Action):
+    """What reports of faults should say."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from pixel_lm.rendering.native import library
+
+        try:
+            version = metadata.version("pixel-lm")
+        except metadata.PackageNotFoundError:
+            version = "(not installed)"
+        print(f"pixel-lm {version}\nrendering: {'compiled' if library() else 'Python alone'}")
+        parser.exit()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

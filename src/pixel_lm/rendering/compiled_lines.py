@@ -110,6 +110,11 @@ class CompiledLines:
         """Whether there are not too many fonts."""
         return len(fonts) <= _MAX_FONTS
 
+    @property
+    def cached_bytes(self) -> int:
+        """Memory that the words take that were laid out so far."""
+        return int(self._call.pixel_lm_word_bytes(self._engine))
+
     def forget(self) -> None:
         """Forget the words laid out so far."""
         self._call.pixel_lm_forget(self._engine)

@@ -26,25 +26,32 @@ def compose(lines: Sequence[tuple[int, Line]], separators: Sequence[int], patch_
     Returns:
         uint8 (num_patches, patch_size, patch_size), rows first inside a patch; a view that may not be contiguous.
     """
-    blank = b"\xff" * patch_size
     end = separators[-1]
-    if all(not (line.left or line.right) for _, line in lines):
-        parts: list[bytes] = []
-        filled = 0
-        for x, line in lines:
-            parts += (blank * (x - filled), line.columns)
-            filled = x + line.width
-        parts.append(blank * (end - filled))
-        strip = b"".join(parts)[: end * patch_size] + bytes(patch_size * patch_size)
-    else:
+    strip = _joined(lines, separators, patch_size)
+    if strip is None:
         strip = _overhanging(lines, end, patch_size)
+        if len(separators) > 1:
+            changed = bytearray(strip)
+            for x in separators:
+                changed[x * patch_size : (x + patch_size) * patch_size] = bytes(patch_size * patch_size)
+            strip = bytes(changed)
     # patches lie one after the other, columns first: (patches, columns, rows) -> (patches, rows, columns)
-    if len(separators) > 1:
-        changed = bytearray(strip)
-        for x in separators:
-            changed[x * patch_size : (x + patch_size) * patch_size] = bytes(patch_size * patch_size)
-        return np.frombuffer(changed, np.uint8).reshape(-1, patch_size, patch_size).transpose(0, 2, 1)
     return np.frombuffer(strip, np.uint8).reshape(-1, patch_size, patch_size).transpose(0, 2, 1)
+
+
+def _joined(lines: Sequence[tuple[int, Line]], separators: Sequence[int], patch_size: int) -> bytes | None:
+    """The columns of a strip of lines and separators that keep their places; None if any ink leaves its own."""
+    separator = bytes(patch_size * patch_size)
+    parts: list[bytes] = []
+    filled = 0
+    for x, width, columns in sorted(
+        [(x, line.width, line.columns) for x, line in lines] + [(x, patch_size, separator) for x in separators]
+    ):
+        if x < filled or len(columns) != width * patch_size:
+            return None
+        parts += (b"\xff" * ((x - filled) * patch_size), columns)
+        filled = x + width
+    return b"".join(parts)
 
 
 def _overhanging(lines: Sequence[tuple[int, Line]], end: int, patch_size: int) -> bytes:

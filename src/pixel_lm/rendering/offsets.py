@@ -25,17 +25,21 @@ def patch_spans(centers: npt.NDArray[np.int64], first: int, last: int, patch_siz
     Returns:
         int64 (last - first, 2); start <= end, also from right to left.
     """
-    patches = np.arange(first, last)
-    owner = np.clip(centers // patch_size, first, last - 1)  # (num_characters,)
-    if not len(owner) or not len(patches):
-        return np.zeros((len(patches), 2), np.int64)
-    steps = np.diff(owner)
-    if (steps >= 0).all():
-        edges = np.searchsorted(owner, np.append(patches, last))
-        return np.stack([edges[:-1], edges[1:]], axis=1)
-    if (steps <= 0).all():
-        edges = len(owner) - np.searchsorted(owner[::-1], np.append(patches, last))
-        return np.stack([edges[1:], edges[:-1]], axis=1)
+    spans = np.zeros((last - first, 2), np.int64)
+    if not len(centers) or not len(spans):
+        return spans
+    owner = centers // patch_size  # (num_characters,)
+    np.maximum(owner, first, out=owner)
+    np.minimum(owner, last - 1, out=owner)
+    patches = np.arange(first, last + 1)
+    if (owner[1:] >= owner[:-1]).all():
+        edges = owner.searchsorted(patches)
+        spans[:, 0], spans[:, 1] = edges[:-1], edges[1:]
+        return spans
+    if (owner[1:] <= owner[:-1]).all():
+        edges = len(owner) - owner[::-1].searchsorted(patches)
+        spans[:, 0], spans[:, 1] = edges[1:], edges[:-1]
+        return spans
     return _mixed_spans(owner, first, last)
 
 

@@ -28,8 +28,10 @@ from pixel_lm.rendering.itemize import JOINERS, Item, cluster_starts, is_attache
 from pixel_lm.rendering.lines import Cluster, Line, Place
 from pixel_lm.rendering.native import Library
 from pixel_lm.rendering.profiles import Profile
+from pixel_lm.rendering.scripts import JOINING
 from pixel_lm.rendering.shaping import Glyphs, Shaper
 from pixel_lm.rendering.table_choice import TableChooser
+from pixel_lm.rendering.unicode_data import bidi_code
 from pixel_lm.rendering.word_cutting import WordCutter
 
 __all__ = ["CACHE_BYTES", "Typesetter"]
@@ -168,10 +170,8 @@ class Typesetter:
         items_of: list[Item] = []
         line_items = items(text, base_level)
         place = self._fonts.place(text, line_items)
-        if len(line_items) > 1 and any(
-            text[item.start] in JOINERS or text[item.end - 1] in JOINERS for item in line_items
-        ):
-            return self.whole_line(text, base_level)  # letters join across the border
+        if any(_join(text, left, right) for left, right in pairwise(line_items)):
+            return self.whole_line(text, base_level)
         for item in _visual_order(line_items):
             rtl = item.level % 2 == 1
             joined = self._tables.item(text[item.start : item.end], item.script, rtl, place)
@@ -365,6 +365,14 @@ class Typesetter:
                 self._tables.clear()
                 for table in self._tokens.values():
                     table.clear()
+
+
+def _join(text: str, left: Item, right: Item) -> bool:
+    """Whether letters may take another form for what lies beyond the border of two items."""
+    border = text[left.end - 1] + text[right.start]
+    return any(char in JOINERS for char in border) or (
+        not JOINING.isdisjoint((left.script, right.script)) and all(bidi_code(ord(char)) in "ARLMb" for char in border)
+    )
 
 
 @lru_cache(maxsize=1 << 16)

@@ -65,6 +65,8 @@ class Library:
         self.functions.pixel_lm_new.restype = ctypes.c_void_p
         self.functions.pixel_lm_free.argtypes = (_ENGINE,)
         self.functions.pixel_lm_free.restype = None
+        self.functions.pixel_lm_word_bytes.argtypes = (_ENGINE,)
+        self.functions.pixel_lm_word_bytes.restype = ctypes.c_int64
         self.functions.pixel_lm_sources.restype = ctypes.c_char_p
 
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NO_INK = 255 };
+enum { NO_INK = 255, WIDEST_LINE = 1 << 24 };
 
 Glyph *glyph_of(Engine *engine, int font, uint32_t id) {
     FontFace *face = &engine->fonts[font];
@@ -45,6 +45,7 @@ static int place_run(Engine *engine, Run *run, int32_t *pen_of_line) {
         const Shaped *shaped = shaped_of(engine, pieces + p), *end = shaped + pieces[p].count;
         for (; shaped < end; pen += shaped++->advance) {
             Glyph *glyph = shaped->glyph;
+            if (pen < -WIDEST_LINE || pen > WIDEST_LINE) return NOT_FOR_US;
             if (!glyph->known) {
                 if (want(engine, (uint32_t)run->font << 24 | glyph->id)) return NO_MEMORY;
                 continue;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONGEST_LINE = 1 << 16, ZERO_WIDTH_JOINER = 0x200d };
+enum { LONGEST_LINE = 1 << 16, MOST_PLACES = 512, ZERO_WIDTH_JOINER = 0x200d };
 
 EXPORT void pixel_lm_free(Engine *engine) {
     if (!engine) return;
@@ -64,10 +64,18 @@ EXPORT int pixel_lm_open_font(Engine *engine, int32_t number, const char *path, 
 
 /* Say where the baselines of 256 fonts lie in lines with these fonts; returns the number of the place, -1 without memory. */
 EXPORT int32_t pixel_lm_set_place(Engine *engine, const LinePlace *place) {
+    if (engine->num_places == MOST_PLACES) { /* begin anew: hostile text mixes fonts in ever new ways */
+        engine->num_places = 0;
+        engine->generation++;
+        engine->stage = NOTHING;
+    }
     if (reserve(&engine->places, sizeof(LinePlace) * ((size_t)engine->num_places + 1))) return -1;
     ((LinePlace *)engine->places.memory)[engine->num_places] = *place;
     return engine->num_places++;
 }
+
+/* What the words take that are remembered. */
+EXPORT int64_t pixel_lm_word_bytes(const Engine *engine) { return (int64_t)engine->word_bytes; }
 
 EXPORT void pixel_lm_forget(Engine *engine) { forget_words(engine); }
 

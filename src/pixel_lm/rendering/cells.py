@@ -101,6 +101,7 @@ def spread(
         What stands out on the left and right of all of them.
     """
     left_end = right_end = b""
+    left_from = right_from = -1  # the part that stood out there last
     for index, pair in enumerate(overhang):
         if pair is None:
             continue
@@ -109,7 +110,8 @@ def spread(
         while left:  # over as many parts to the left as it takes
             at -= 1
             if at < 0:
-                left_end, left = _to_longer(left_end[::-1], left[::-1])[::-1], b""
+                adds = left_from < 0 or same_run is None or same_run(left_from, index)
+                left_end, left, left_from = _to_longer(left_end[::-1], left[::-1], adds)[::-1], b"", index
             else:
                 size = min(len(left), len(parts[at]))
                 adds = same_run is None or same_run(at, index)
@@ -119,7 +121,8 @@ def spread(
         while right:
             at += 1
             if at == len(parts):
-                right_end, right = _to_longer(right_end, right), b""
+                adds = right_from < 0 or same_run is None or same_run(right_from, index)
+                right_end, right, right_from = _to_longer(right_end, right, adds), b"", index
             else:
                 size = min(len(right), len(parts[at]))
                 adds = same_run is None or same_run(index, at)
@@ -143,7 +146,7 @@ def _with_ink(columns: bytes, at: int, ink: bytes, adds: bool) -> bytes:
     return bytes(canvas)
 
 
-def _to_longer(one: bytes, other: bytes) -> bytes:
+def _to_longer(one: bytes, other: bytes, adds: bool) -> bytes:
     """Ink and ink that begin at the same column."""
     longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
-    return _with_ink(longer, 0, shorter, False) if shorter else longer
+    return _with_ink(longer, 0, shorter, adds) if shorter else longer

@@ -61,6 +61,7 @@ class _Character(ctypes.Structure):
         ("flags", ctypes.c_uint8),
         ("partner", ctypes.c_uint32),
         ("bracket", ctypes.c_uint32),
+        ("kind", ctypes.c_uint32),
     )
 
 
@@ -236,8 +237,10 @@ class CompiledLines:
 
     def _draw(self, layout: _Layout, columns: npt.NDArray[np.uint8], num_columns: int, x: int, num_black: int) -> bool:
         """Whether the line was drawn; not so if another thread laid out another one meanwhile."""
-        address = columns.__array_interface__["data"][0]
-        status = self._call.pixel_lm_draw(self._engine, layout.generation, address, num_columns, x, num_black)
+        if not columns.size:
+            return True
+        first = ctypes.byref(ctypes.c_uint8.from_buffer(columns))
+        status = self._call.pixel_lm_draw(self._engine, layout.generation, first, num_columns, x, num_black)
         if status not in (_DONE, _STALE):
             raise MemoryError(_NO_MEMORY)
         return bool(status == _DONE)

@@ -137,7 +137,7 @@ class FontChooser:
     def run_fonts(self, text: str) -> list[tuple[int, int, Font]]:
         """Stretches (start, end, font as it is drawn with) of a text that one font draws each."""
         fonts = set(map(self._font_of.get, text.replace(" ", "")))
-        if len(fonts) == 1:
+        if len(fonts) == 1 and not (self._picture_fonts and EMOJI_HINT.search(text)):
             font = fonts.pop()
             if font is not None:
                 return [(0, len(text), self.fitted(font))]

@@ -40,7 +40,7 @@ __all__ = ["RenderInput", "TextRenderer"]
 RenderInput = str | tuple[str, str] | list[str]
 
 # Changes whenever the same text, fonts and configuration would give other pixels; part of every fingerprint.
-RENDERING_VERSION = 3
+RENDERING_VERSION = 4
 
 
 class TextRenderer:

@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
 enum { NO_INK = 255, WIDEST_LINE = 1 << 24 };
 
 Glyph *glyph_of(Engine *engine, int font, uint32_t id) {
@@ -17,16 +23,14 @@ Glyph *glyph_of(Engine *engine, int font, uint32_t id) {
     return face->glyphs[id];
 }
 
-/* The glyph's columns as high as the strip, its first row at row `y`. */
-static const uint8_t *placed(const Engine *engine, Glyph *glyph, int32_t y) {
-    for (const Placed *known = glyph->placed; known; known = known->next)
-        if (known->y == y) return known->ink;
+/* The glyph's columns as high as the strip, its first row at row `y`; what lies outside is lost. */
+static const uint8_t *place_glyph(const Engine *engine, Glyph *glyph, int32_t y) {
     size_t height = (size_t)engine->height;
     Placed *made = calloc(1, sizeof(Placed) + height * (size_t)glyph->columns);
     if (!made) return NULL;
     made->y = y;
     int32_t top = y > 0 ? y : 0, bottom = y + glyph->rows < engine->height ? y + glyph->rows : engine->height;
-    for (int32_t column = 0; column < glyph->columns; column++)
+    for (int32_t column = 0; column < glyph->columns && top < bottom; column++)
         memcpy(made->ink + (size_t)column * height + top, glyph->alpha + (size_t)column * (size_t)glyph->rows + (top - y),
                (size_t)(bottom - top));
     made->next = glyph->placed;
@@ -34,37 +38,51 @@ static const uint8_t *placed(const Engine *engine, Glyph *glyph, int32_t y) {
     return made->ink;
 }
 
+static const uint8_t *placed(const Engine *engine, Glyph *glyph, int32_t y) {
+    /* All rows outside look the same. */
+    if (y > engine->height) y = engine->height;
+    if (y < -glyph->rows) y = -glyph->rows;
+    for (const Placed *known = glyph->placed; known; known = known->next)
+        if (known->y == y) return known->ink;
+    return place_glyph(engine, glyph, y);
+}
+
 /* Place the glyphs of a run, the first at column `pen`; where the next run begins. */
 static int place_run(Engine *engine, Run *run, int32_t *pen_of_line) {
-    const Piece *pieces = engine->pieces.memory;
-    int32_t pen = *pen_of_line, height = engine->height, first_of_cluster = engine->num_boxes, cluster = -1;
-    int32_t baseline = ((LinePlace *)engine->places.memory)[engine->place].baselines[run->font];
+    const Piece *pieces = (const Piece *)engine->pieces.memory + run->first_piece;
+    Box *boxes = engine->boxes.memory, *box = boxes + engine->num_boxes;
+    const int fit = engine->fit;
+    int32_t pen = *pen_of_line, first_of_cluster = engine->num_boxes, cluster = -1;
+    int32_t baseline = ((LinePlace *)engine->places.memory)[engine->place].baselines[run->font] + 512;
     int32_t left = INT32_MAX, right = INT32_MIN;
     run->first_box = engine->num_boxes;
-    for (int32_t p = run->first_piece; p < run->first_piece + run->num_pieces; p++) {
-        const Shaped *shaped = shaped_of(engine, pieces + p), *end = shaped + pieces[p].count;
+    for (const Piece *piece = pieces; piece < pieces + run->num_pieces; piece++) {
+        const Shaped *shaped = shaped_of(engine, piece), *end = shaped + piece->count;
         for (; shaped < end; pen += shaped++->advance) {
             Glyph *glyph = shaped->glyph;
             if (pen < -WIDEST_LINE || pen > WIDEST_LINE) return NOT_FOR_US;
-            if (!glyph->known) {
-                if (want(engine, (uint32_t)run->font << 24 | glyph->id)) return NO_MEMORY;
-                continue;
-            }
-            if (engine->fit && shaped->cluster + pieces[p].offset != cluster) {
+            if (fit && shaped->cluster + piece->offset != cluster) {
+                engine->num_boxes = (int32_t)(box - boxes);
                 if (!engine->num_wanted && press(engine, run->font, first_of_cluster)) return NO_MEMORY;
-                cluster = shaped->cluster + pieces[p].offset;
+                box = boxes + engine->num_boxes;
+                cluster = shaped->cluster + piece->offset;
                 first_of_cluster = engine->num_boxes;
             }
-            if (!glyph->columns) continue;
-            int32_t x = pen + shaped->x + glyph->left, y = ((baseline - shaped->rise + 512) >> 10) - glyph->top;
-            const uint8_t *ink = NULL;
-            if (y < height && y + glyph->rows > 0 && !(ink = placed(engine, glyph, y))) return NO_MEMORY;
-            ((Box *)engine->boxes.memory)[engine->num_boxes++] = (Box){ink, glyph, x, y, glyph->columns};
-            if (x < left) left = x;
-            if (x + glyph->columns > right) right = x + glyph->columns;
+            if (!glyph->columns) {
+                if (!glyph->known && want(engine, (uint32_t)run->font << 24 | glyph->id)) return NO_MEMORY;
+                continue;
+            }
+            int32_t x = pen + shaped->x + glyph->left, y = ((baseline - shaped->rise) >> 10) - glyph->top;
+            const uint8_t *ink = placed(engine, glyph, y);
+            if (!ink) return NO_MEMORY;
+            if (fit) ((BoxRows *)engine->box_rows.memory)[box - boxes] = (BoxRows){glyph->id, y, glyph->rows};
+            *box++ = (Box){ink, x, glyph->columns};
+            left = x < left ? x : left;
+            right = x + glyph->columns > right ? x + glyph->columns : right;
         }
     }
-    if (engine->fit && !engine->num_wanted && press(engine, run->font, first_of_cluster)) return NO_MEMORY;
+    engine->num_boxes = (int32_t)(box - boxes);
+    if (fit && !engine->num_wanted && press(engine, run->font, first_of_cluster)) return NO_MEMORY;
     run->num_boxes = engine->num_boxes - run->first_box;
     run->ink_left = left;
     run->ink_right = right;
@@ -78,6 +96,7 @@ int measure(Engine *engine) {
     int32_t pen = 0, num_glyphs = 0;
     for (int32_t p = 0; p < engine->num_pieces; p++) num_glyphs += pieces[p].count;
     if (reserve(&engine->boxes, sizeof(Box) * (size_t)num_glyphs)) return NO_MEMORY;
+    if (engine->fit && reserve(&engine->box_rows, sizeof(BoxRows) * (size_t)num_glyphs)) return NO_MEMORY;
     engine->num_glyphs = num_glyphs;
     engine->num_boxes = engine->num_wanted = engine->ink_left = engine->ink_right = 0;
     engine->num_to_press = engine->cannot_press = 0;
@@ -95,9 +114,18 @@ int measure(Engine *engine) {
     return engine->num_to_press ? NEEDS_PRESSED : DONE;
 }
 
-/* Add coverage to columns (255 = no ink), saturating. */
+/* Add coverage to columns (255 = no ink), saturating. Compilers do not find the instruction for it. */
 static void add_ink(uint8_t *restrict columns, const uint8_t *restrict ink, size_t size) {
-    for (size_t i = 0; i < size; i++) columns[i] = (uint8_t)((columns[i] > ink[i] ? columns[i] : ink[i]) - ink[i]);
+    size_t i = 0;
+#if defined(__SSE2__)
+    for (; i + 16 <= size; i += 16) {
+        __m128i *target = (__m128i *)(columns + i);
+        _mm_storeu_si128(target, _mm_subs_epu8(_mm_loadu_si128(target), _mm_loadu_si128((const __m128i *)(ink + i))));
+    }
+#elif defined(__ARM_NEON)
+    for (; i + 16 <= size; i += 16) vst1q_u8(columns + i, vqsubq_u8(vld1q_u8(columns + i), vld1q_u8(ink + i)));
+#endif
+    for (; i < size; i++) columns[i] = (uint8_t)(columns[i] > ink[i] ? columns[i] - ink[i] : 0);
 }
 
 /* Draw a run on `num_columns` columns of which the first lies `origin` pixels right of the origin of the line. */
@@ -108,7 +136,7 @@ static void draw_run(const Engine *engine, const Run *run, uint8_t *columns, int
         int32_t first = box->x - origin, last = first + box->columns, skipped = first < 0 ? -first : 0;
         if (last > num_columns) last = num_columns;
         first += skipped;
-        if (box->ink && first < last)
+        if (first < last)
             add_ink(columns + (size_t)first * height, box->ink + (size_t)skipped * height, (size_t)(last - first) * height);
     }
 }

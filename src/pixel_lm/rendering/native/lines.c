@@ -16,7 +16,7 @@ EXPORT void pixel_lm_free(Engine *engine) {
         if (engine->fonts[font].hb) engine->hb.font_destroy(engine->fonts[font].hb);
     }
     for (int page = 0; page < 0x1100; page++) free(engine->pages[page]);
-    Growing *growing[] = {&engine->places, &engine->levels, &engine->runs, &engine->pieces, &engine->boxes, &engine->shaped, &engine->types,
+    Growing *growing[] = {&engine->places, &engine->levels, &engine->runs, &engine->pieces, &engine->boxes, &engine->box_rows, &engine->shaped, &engine->types,
                           &engine->kept, &engine->tokens, &engine->missing, &engine->text, &engine->wanted, &engine->items, &engine->canvas, &engine->line};
     for (size_t i = 0; i < sizeof growing / sizeof *growing; i++) free(growing[i]->memory);
     if (engine->buffer) engine->hb.buffer_destroy(engine->buffer);
@@ -39,8 +39,11 @@ EXPORT int pixel_lm_set_character(Engine *engine, uint32_t codepoint, const Char
     Character **page = &engine->pages[codepoint >> 8];
     if (!*page) *page = calloc(256, sizeof(Character));
     if (!*page) return NO_MEMORY;
-    (*page)[codepoint & 255] = *properties;
-    (*page)[codepoint & 255].flags |= KNOWN;
+    Character *c = &(*page)[codepoint & 255];
+    *c = *properties;
+    c->flags |= KNOWN;
+    c->kind = c->font | (uint32_t)c->script << 8 | (uint32_t)c->bidi << 16 | (uint32_t)c->flags << 24;
+    if (c->bracket) c->kind |= 0x80u << 16; /* classes are ASCII letters */
     return DONE;
 }
 
@@ -81,26 +84,25 @@ EXPORT void pixel_lm_forget(Engine *engine) { forget_words(engine); }
 
 static int look_up_characters(Engine *engine, const uint32_t *text, int32_t length) {
     Summary summary = {0};
-    uint32_t last_script = 0, last_font = 256;
+    uint32_t last[2] = {0, 0}; /* kinds of the last characters, most often letters and the space; no kind is 0 */
     engine->num_wanted = 0;
     for (int32_t i = 0; i < length; i++) {
         if (text[i] > 0x10ffff) return NOT_FOR_US;
         const Character *c = engine->pages[text[i] >> 8];
-        if (!c || !((c += text[i] & 255)->flags & KNOWN)) {
+        if (!c || !(c += text[i] & 255)->kind) {
             if (want(engine, text[i])) return NO_MEMORY;
             continue;
         }
+        if (c->kind == last[0] || c->kind == last[1]) continue;
+        last[1] = last[0];
+        last[0] = c->kind;
         summary.flags |= c->flags;
-        if (c->script && c->script != last_script) {
-            summary.several_scripts |= last_script != 0;
-            summary.script = c->script;
-            last_script = c->script;
-        }
-        if (c->font != last_font && !(c->flags & FOLLOWS)) {
+        summary.several_scripts |= c->script && summary.script && c->script != summary.script;
+        if (c->script) summary.script = c->script;
+        if (!(c->flags & FOLLOWS)) {
             if (!summary.num_fonts) summary.font = c->font;
-            summary.num_fonts += summary.num_fonts < 2;
+            if (summary.num_fonts < 2) summary.num_fonts += !summary.num_fonts || c->font != summary.font;
             summary.fonts[c->font >> 6] |= (uint64_t)1 << (c->font & 63);
-            last_font = c->font;
         }
         if (c->bidi == 'R' || c->bidi == 'A' || c->bidi == 'D') summary.right_to_left = 1;
         if (!summary.strong && (c->bidi == 'L' || c->bidi == 'R' || c->bidi == 'A')) summary.strong = c->bidi;

@@ -88,6 +88,7 @@ typedef struct {
     uint8_t flags;
     uint32_t partner;  /* of what CLOSES: the opening character */
     uint32_t bracket;  /* bidirectional brackets: canonical closing one, CLOSING_BRACKET added if it is one itself; else 0 */
+    uint32_t kind;     /* not handed over: the same for characters that tell the same of a line */
 } Character;
 
 #define CLOSING_BRACKET 0x80000000u
@@ -126,10 +127,15 @@ typedef struct Pressed {
 
 /* A glyph or a pressed cluster of the line. */
 typedef struct {
-    const uint8_t *ink; /* coverage (columns, height); NULL if nothing of it is on the strip */
-    const Glyph *glyph;
-    int32_t x, y, columns;
+    const uint8_t *ink; /* coverage (columns, height) */
+    int32_t x, columns;
 } Box;
+
+/* What pressing asks of a box. */
+typedef struct {
+    uint32_t id;
+    int32_t y, rows;
+} BoxRows;
 
 typedef struct {
     int opened;
@@ -249,7 +255,7 @@ typedef struct {
     enum { NOTHING, SHAPED, MEASURED } stage; /* often the same line is asked for again */
     Request request;
     Growing line; /* its text */
-    Growing levels, runs, pieces, boxes, shaped, types, kept, tokens, missing, text, wanted, items, canvas;
+    Growing levels, runs, pieces, boxes, box_rows, shaped, types, kept, tokens, missing, text, wanted, items, canvas;
     size_t num_shaped;
     int32_t num_wanted;
 } Engine;

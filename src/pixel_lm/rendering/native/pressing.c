@@ -34,17 +34,18 @@ static int grow(Engine *engine) {
 /* Let one box take the place of those of the last cluster, from `first_box` on, if they leave the strip; ask for it if it is new. */
 int press(Engine *engine, int font, int32_t first_box) {
     Box *boxes = engine->boxes.memory;
+    const BoxRows *rows = engine->box_rows.memory;
     int32_t count = engine->num_boxes - first_box, leaves = 0;
     for (int32_t i = first_box; i < engine->num_boxes; i++)
-        leaves |= boxes[i].y < 0 || boxes[i].y + boxes[i].glyph->rows > engine->height;
+        leaves |= rows[i].y < 0 || rows[i].y + rows[i].rows > engine->height;
     if (!leaves) return DONE;
     int32_t size = 3 * count + 1, *key;
     if (reserve(&engine->canvas, sizeof(int32_t) * (size_t)size) || grow(engine)) return NO_MEMORY;
     key = engine->canvas.memory;
     for (int32_t i = 0; i < count; i++) {
-        key[3 * i] = (int32_t)boxes[first_box + i].glyph->id;
+        key[3 * i] = (int32_t)rows[first_box + i].id;
         key[3 * i + 1] = boxes[first_box + i].x - boxes[first_box].x;
-        key[3 * i + 2] = boxes[first_box + i].y;
+        key[3 * i + 2] = rows[first_box + i].y;
     }
     key[3 * count] = font;
     const Pressed *pressed =
@@ -57,7 +58,7 @@ int press(Engine *engine, int font, int32_t first_box) {
         engine->num_to_press += size;
         return DONE;
     }
-    boxes[first_box] = (Box){pressed->ink, boxes[first_box].glyph, boxes[first_box].x + pressed->left, 0, pressed->columns};
+    boxes[first_box] = (Box){pressed->ink, boxes[first_box].x + pressed->left, pressed->columns};
     engine->num_boxes = first_box + 1;
     return DONE;
 }

@@ -11,7 +11,7 @@ import os
 import sys
 import weakref
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from pixel_lm.rendering.fitting import squeeze
 from pixel_lm.rendering.font_choice import FontChooser
 from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
 from pixel_lm.rendering.itemize import EMOJI_HINT, JOINERS, last_cluster
-from pixel_lm.rendering.lines import Line, Place
+from pixel_lm.rendering.lines import Cluster, Line, Place
 from pixel_lm.rendering.native import Library
 from pixel_lm.rendering.scripts import CLUSTERED, FEATURES, IDEOGRAPHIC, JOINING, UNSPACED, follows_font, starts_token
 from pixel_lm.rendering.unicode_data import CLOSING_BRACKETS, OPENING_BRACKETS, PAIRED_PUNCTUATION, bidi_code
@@ -170,13 +170,32 @@ class CompiledLines:
 
         None where that takes Python.
         """
-        placed = self._clusters(_codepoints(text), base_level)
-        return None if placed is None else placed[0]
+        codepoints = _codepoints(text)
+        while (layout := self._lay_out(codepoints, base_level)) is not None:
+            clusters = np.empty((layout.num_glyphs, 5), np.int32)
+            count = self._call.pixel_lm_clusters(self._engine, layout.generation, _address(clusters))
+            if count >= 0:
+                return clusters[:count]
+        return None
 
-    def clusters_of_words(self, text: str) -> npt.NDArray[np.int32] | None:
-        """As `clusters`, of lines that are one run from left to right in which every word lies as it does by itself."""
-        placed = self._clusters(_codepoints(text), 0)
-        return placed[0] if placed is not None and placed[1].by_words else None
+    def centers(
+        self, text: str, base_level: int | None, by_words: bool = False
+    ) -> tuple[npt.NDArray[np.int64], list[Cluster]] | None:
+        """x of the centre of each character: int64 (len(text),), without those of clusters of several characters, and these clusters.
+
+        None where that takes Python. With `by_words` also for lines that are not one run from left to right in which every word
+        lies as it does by itself.
+        """
+        codepoints = _codepoints(text)
+        while (layout := self._lay_out(codepoints, base_level)) is not None:
+            if by_words and not layout.by_words:
+                return None
+            centers = np.zeros(len(text), np.int64)
+            clusters = np.empty((layout.num_glyphs, 5), np.int32)
+            count = self._call.pixel_lm_centers(self._engine, layout.generation, _address(centers), _address(clusters))
+            if count >= 0:
+                return centers, list(map(Cluster._make, clusters[:count].tolist()))
+        return None
 
     def end_that_fits(self, text: str, limit: int, base_level: int | None) -> int | None:
         """Length of the longest prefix of a text that fits into `limit` pixels; it ends between clusters.
@@ -237,22 +256,11 @@ class CompiledLines:
 
     def _draw(self, layout: _Layout, columns: npt.NDArray[np.uint8], num_columns: int, x: int, num_black: int) -> bool:
         """Whether the line was drawn; not so if another thread laid out another one meanwhile."""
-        if not columns.size:
-            return True
-        first = ctypes.byref(ctypes.c_uint8.from_buffer(columns))
+        first = _address(columns)
         status = self._call.pixel_lm_draw(self._engine, layout.generation, first, num_columns, x, num_black)
         if status not in (_DONE, _STALE):
             raise MemoryError(_NO_MEMORY)
         return bool(status == _DONE)
-
-    def _clusters(self, codepoints: bytes, base_level: int | None) -> tuple[npt.NDArray[np.int32], _Layout] | None:
-        while (layout := self._lay_out(codepoints, base_level)) is not None:
-            clusters = np.empty((layout.num_glyphs, 5), np.int32)
-            address = clusters.__array_interface__["data"][0]
-            count = self._call.pixel_lm_clusters(self._engine, layout.generation, address)
-            if count >= 0:
-                return clusters[:count], layout
-        return None
 
     # -- what the compiled code asks for ---------------------------------------------------------------------------------
 
@@ -349,6 +357,11 @@ class CompiledLines:
 
 def _codepoints(text: str) -> bytes:
     return text.encode(_UTF_32, "surrogatepass")
+
+
+def _address(array: npt.NDArray[Any]) -> Any:
+    """Where an array lies in memory, as an argument."""
+    return ctypes.byref(ctypes.c_uint8.from_buffer(array.data)) if array.size else None
 
 
 def _signed(number: int) -> int:

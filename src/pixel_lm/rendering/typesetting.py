@@ -254,9 +254,9 @@ class Typesetter:
         Characters of one grapheme share their centre; other characters of a ligature divide its width evenly.
         """
         if self._compiled is not None:
-            clusters = self._compiled.clusters(text, base_level)
-            if clusters is not None:
-                return self._centers_of_array(text, clusters)
+            known = self._compiled.centers(text, base_level)
+            if known is not None:
+                return self._add_centers(*known, text)
         for table in self._tables.tables(text, base_level):
             centers = table.centers(text, partial(self._centers_of_word, int(table.rtl)))
             if centers is not None:
@@ -270,8 +270,8 @@ class Typesetter:
         None for other texts.
         """
         if self._compiled is not None:
-            clusters = None if base_level else self._compiled.clusters_of_words(text)
-            return None if clusters is None else self._centers_of_array(text, clusters)
+            known = None if base_level else self._compiled.centers(text, 0, by_words=True)
+            return None if known is None else self._add_centers(*known, text)
         table = self._tables.main_table(text)
         if table is None or table.rtl or base_level:
             return None
@@ -280,17 +280,13 @@ class Typesetter:
     def _centers_of_word(self, level: int, word: str) -> npt.NDArray[np.int64]:
         return self._centers_of(word, self.clusters(word, level))
 
-    def _centers_of_array(self, text: str, clusters: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-        """As `_centers_of`, of clusters as `CompiledLines.clusters` gives them."""
-        start, end, x, width, _ = clusters.T
-        long = clusters[end - start > 1]
-        centers = self._centers_of(text, list(map(Cluster._make, long.tolist())))
-        one = end - start == 1
-        centers[start[one]] = x[one] + width[one] // 2
-        return centers
-
     def _centers_of(self, text: str, clusters: Sequence[Cluster]) -> npt.NDArray[np.int64]:
-        centers = np.zeros(len(text), np.int64)
+        return self._add_centers(np.zeros(len(text), np.int64), clusters, text)
+
+    def _add_centers(
+        self, centers: npt.NDArray[np.int64], clusters: Sequence[Cluster], text: str
+    ) -> npt.NDArray[np.int64]:
+        """Write the centres of the characters of some clusters of a text."""
         for start, end, x, width, rtl in clusters:
             if end - start == 1:
                 centers[start] = x + width // 2

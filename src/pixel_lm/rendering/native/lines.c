@@ -251,6 +251,18 @@ EXPORT int32_t pixel_lm_clusters(const Engine *engine, uint32_t generation, Plac
     return (int32_t)(cluster - clusters) + 1;
 }
 
+/* x of the centre of each character of the line laid out last, where clusters have one character; the others are put into `clusters`, as
+   by `pixel_lm_clusters`. Returns their number. */
+EXPORT int32_t pixel_lm_centers(const Engine *engine, uint32_t generation, int64_t *centers, PlacedCluster *clusters) {
+    int32_t count = pixel_lm_clusters(engine, generation, clusters), num_long = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const PlacedCluster *cluster = clusters + i;
+        if (cluster->end - cluster->start == 1) centers[cluster->start] = cluster->x + (cluster->width >> 1);
+        else clusters[num_long++] = *cluster;
+    }
+    return count < 0 ? count : num_long;
+}
+
 /* How many characters of the line laid out last come before the first cluster that does not fit into `limit` pixels, counted in
    reading order; minus one if the line is another, minus two without memory. */
 EXPORT int32_t pixel_lm_end_that_fits(Engine *engine, uint32_t generation, int32_t limit) {

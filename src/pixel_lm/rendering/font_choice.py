@@ -99,13 +99,10 @@ class FontChooser:
         if self.profile.fit:
             return Place(self.profile.baseline(*self.main.metrics, self.height))
         fonts = {self.font_of(char) or self.main for char in set(text) if not follows_font(char)}
-        if self._picture_fonts and not text.isascii() and EMOJI_HINT.search(text):
-            fonts = {
-                run.font
-                for item in line_items
-                for run in self.runs(text, item.start, item.end)
-                if not all(map(follows_font, text[run.start : run.end]))
-            }
+        pictured = self._picture_fonts and not text.isascii() and EMOJI_HINT.search(text)
+        if pictured or (len(line_items) > 1 and self.main not in fonts):
+            # Emoji have fonts of their own, and a space between two items is a run of the main font.
+            fonts = {run.font for item in line_items for run in self.runs(text, item.start, item.end)}
         if not fonts:
             fonts = {self.main}
         first: Font | None = None

@@ -102,7 +102,6 @@ static int look_up_characters(Engine *engine, const uint32_t *text, int32_t leng
         if (!(c->flags & FOLLOWS)) {
             if (!summary.num_fonts) summary.font = c->font;
             if (summary.num_fonts < 2) summary.num_fonts += !summary.num_fonts || c->font != summary.font;
-            summary.fonts[c->font >> 6] |= (uint64_t)1 << (c->font & 63);
         }
         if (c->bidi == 'R' || c->bidi == 'A' || c->bidi == 'D') summary.right_to_left = 1;
         if (!summary.strong && (c->bidi == 'L' || c->bidi == 'R' || c->bidi == 'A')) summary.strong = c->bidi;
@@ -122,10 +121,14 @@ static int joins_emoji(const Engine *engine, const uint32_t *text, int32_t lengt
 }
 
 static int find_place(Engine *engine, uint8_t first_script, int32_t first_font) {
-    uint64_t fonts[4];
-    memcpy(fonts, engine->summary.fonts, sizeof fonts);
-    if (!engine->summary.num_fonts) fonts[0] = 1; /* the main font */
-    int32_t anchor = engine->summary.num_fonts > 1 && engine->scripts[first_script].flags & IDEOGRAPHIC ? first_font : -1;
+    uint64_t fonts[4] = {0, 0, 0, 0};
+    int several = 0;
+    for (int32_t r = 0; r < engine->num_runs; r++) {
+        uint8_t font = ((Run *)engine->runs.memory)[r].font;
+        fonts[font >> 6] |= (uint64_t)1 << (font & 63);
+        several |= font != first_font;
+    }
+    int32_t anchor = several && engine->scripts[first_script].flags & IDEOGRAPHIC ? first_font : -1;
     const LinePlace *places = engine->places.memory;
     for (engine->place = engine->num_places - 1; engine->place >= 0; engine->place--) {
         const LinePlace *place = places + engine->place;

@@ -193,9 +193,8 @@ typedef struct {
     uint8_t script; /* the last one that is not Common */
     uint8_t strong; /* bidirectional class of the first strong character, or 0 */
     int several_scripts, right_to_left, has_brackets;
-    int num_fonts;     /* 2 for more than one */
-    uint64_t fonts[4]; /* as bits */
-    uint8_t font;      /* the first */
+    int num_fonts; /* 2 for more than one */
+    uint8_t font;  /* the first */
 } Summary;
 
 typedef struct {

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pixel_lm.rendering import TextRenderer, native
@@ -134,6 +134,23 @@ def test_word_lists_and_pairs_are_those_of_python(words: list[str], profile: str
     assert np.array_equal(mine.patches, theirs.patches)
     assert mine.offset_mapping is not None and theirs.offset_mapping is not None
     assert np.array_equal(mine.offset_mapping, theirs.offset_mapping)
+
+
+@example(text=" ".join(["שלום עולם טוב"] * 20), profile="pango", length=10, rtl=False)
+@example(text="fjord word by word " * 20, profile="fit", length=10, rtl=None)
+@given(text=TEXT, profile=PROFILE, length=st.integers(8, 30), rtl=st.sampled_from([None, False, True]))
+def test_windows_show_what_those_of_python_show(text: str, profile: str, length: int, rtl: bool | None) -> None:
+    one, other = (
+        renderer.with_max_seq_length(length)(
+            ("a", text), rtl=rtl, return_offset_mapping=True, return_overflowing_patches=True, stride=1
+        )
+        for renderer in renderers(profile)
+    )
+    assert len(one.windows or ()) == len(other.windows or ())
+    for mine, theirs in zip([one, *(one.windows or ())], [other, *(other.windows or ())], strict=True):
+        assert np.array_equal(mine.patches, theirs.patches)
+        assert mine.offset_mapping is not None and theirs.offset_mapping is not None
+        assert np.array_equal(mine.offset_mapping, theirs.offset_mapping)
 
 
 def test_ordinary_text_of_every_alphabet_is_taken() -> None:

@@ -57,11 +57,13 @@ EXPORT int pixel_lm_open_font(Engine *engine, int32_t number, const char *path, 
     void *hb_face = engine->hb.face_create(blob, (unsigned int)index);
     engine->hb.blob_destroy(blob);
     face->num_glyphs = engine->hb.face_get_glyph_count(hb_face);
-    face->glyphs = calloc(face->num_glyphs ? face->num_glyphs : 1, sizeof(Glyph *));
-    face->hb = engine->hb.font_create(hb_face);
+    face->glyphs = face->num_glyphs ? calloc(face->num_glyphs, sizeof(Glyph *)) : NULL;
+    if (face->glyphs) {
+        face->hb = engine->hb.font_create(hb_face);
+        engine->hb.font_set_scale(face->hb, scale, scale);
+        face->opened = 1;
+    }
     engine->hb.face_destroy(hb_face);
-    engine->hb.font_set_scale(face->hb, scale, scale);
-    face->opened = face->glyphs && face->num_glyphs;
     return face->opened ? DONE : NO_MEMORY;
 }
 
@@ -184,7 +186,7 @@ static int answer_with(const Engine *engine, int status, uint32_t *answer) {
         answer[2] = (uint32_t)engine->ink_left;
         answer[3] = (uint32_t)engine->ink_right;
         answer[4] = (uint32_t)engine->num_glyphs;
-        answer[5] = (uint32_t)(engine->by_words && engine->num_runs == 1);
+        answer[5] = (uint32_t)(engine->by_words && engine->num_runs == 1 && ((Run *)engine->runs.memory)->level % 2 == 0);
         answer[6] = (uint32_t)engine->place;
     } else if (status == NEEDS_PRESSED) {
         answer[0] = (uint32_t)engine->num_to_press;
@@ -199,7 +201,7 @@ static int answer_with(const Engine *engine, int status, uint32_t *answer) {
 /* Lay out a line: 32-bit code points, level 0 or 1, or -1 for that of the first strong character.
 
    After DONE the results are in `answer`: generation, width, first column of ink (0 or less), end of ink, number of glyphs,
-   whether the line is one run of words that were looked up, and the number of its place. After NEEDS_… it holds the number of things
+   whether the line is one run, from left to right, of words that were looked up, and the number of its place. After NEEDS_… it holds the number of things
    that are to be handed over before the call is repeated, and these: characters (code points), fonts (numbers), glyphs
    (font << 24 | number), the place (eight halves of a set of fonts, least significant first, and the anchor), or clusters to be pressed
    into the strip (for each the size of its key, and the key: see `Pressed`). */

@@ -46,7 +46,7 @@ typedef struct {
 
 enum { HB_UNSAFE_TO_BREAK = 1, HB_BEGINNING_OF_TEXT = 1, HB_LEFT_TO_RIGHT = 4, HB_RIGHT_TO_LEFT = 5 };
 
-/* In this order; `compiled_lines.py` fills it. */
+/* In this order; `native/__init__.py` fills it. */
 typedef struct {
     void *(*blob_create_from_file)(const char *);
     void (*blob_destroy)(void *);

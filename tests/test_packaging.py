@@ -59,6 +59,9 @@ def test_installed_wheel_finds_its_recipes(wheel: Path, tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=120, cwd=tmp_path, env=environment,
     )  # fmt: skip
     assert Path(where.stdout.strip()).is_relative_to(tmp_path), "the checkout was tested instead of the wheel"
+    command = [sys.executable, "-m", "pixel_lm", "--version"]
+    version = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=tmp_path, env=environment)
+    assert version.stdout.endswith("rendering: compiled\n" if LIBRARY.exists() else "rendering: Python alone\n")
 
 
 def build(directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -83,6 +83,7 @@ class _Layout(NamedTuple):
     num_glyphs: int
     by_words: bool
     place: int
+    num_words: int
 
 
 class CompiledLines:
@@ -197,6 +198,18 @@ class CompiledLines:
                 return centers, list(map(Cluster._make, clusters[:count].tolist()))
         return None
 
+    def words(self, text: str) -> npt.NDArray[np.int32] | None:
+        """Where the words of a line begin, each with the spaces after it: int32 (words + 1, 2), characters and pixels; its end comes last.
+
+        None where that takes Python, and for lines that are not one run from left to right in which every word lies as it does by itself.
+        """
+        codepoints = _codepoints(text)
+        while (layout := self._lay_out(codepoints, 0)) is not None and layout.by_words:
+            begins = np.empty((layout.num_words + 1, 2), np.int32)
+            if self._call.pixel_lm_words(self._engine, layout.generation, _address(begins)) >= 0:
+                return begins
+        return None
+
     def end_that_fits(self, text: str, limit: int, base_level: int | None) -> int | None:
         """Length of the longest prefix of a text that fits into `limit` pixels; it ends between clusters.
 
@@ -232,8 +245,8 @@ class CompiledLines:
         while True:
             status = self._call.pixel_lm_lay_out(self._engine, codepoints, len(codepoints) // 4, level, answer)
             if status == _DONE:
-                generation, width, left, right, num_glyphs, by_words, place = answer[:7]
-                return _Layout(generation, width, _signed(left), _signed(right), num_glyphs, bool(by_words), place)
+                generation, width, left, right, num_glyphs, by_words, *rest = answer[:8]
+                return _Layout(generation, width, _signed(left), _signed(right), num_glyphs, bool(by_words), *rest)
             if status == _NOT_FOR_US:
                 return None
             if status > _NOT_FOR_US:

@@ -77,6 +77,12 @@ class PairRenderer:
         a = self.prefix(first, room_a, level_a)
         middle = self._num_patches(a.line.width)
         room_b = self.max_seq_length - 2 - middle
+        spans_a = whole = None
+        if return_offset_mapping:
+            centers = self.typesetter.centers(first[: a.end], level_a)
+            spans_a = patch_spans(centers + self.margins // 2, 0, middle, self.patch)
+            # Where words do not depend on their neighbours, the places of all windows follow from those of the whole.
+            whole = self.typesetter.centers_of_words(second, level_b) if windows else None
         pieces: Sequence[Piece]
         if windows:
             if not 0 <= stride < room_b:
@@ -85,14 +91,10 @@ class PairRenderer:
                     "the second; give a smaller stride or text_a_max_length"
                 )
             pieces = list(self._windows(second, room_b, stride, level_b))
+            if whole is None and return_offset_mapping:  # words that were new are known by now
+                whole = self.typesetter.centers_of_words(second, level_b)
         else:
             pieces = [self.prefix(second, room_b, level_b)]
-        # Where words do not depend on their neighbours, the places of all windows follow from those of the whole.
-        whole = self.typesetter.centers_of_words(second, level_b) if return_offset_mapping and len(pieces) > 1 else None
-        spans_a = None
-        if return_offset_mapping:
-            centers = self.typesetter.centers(first[: a.end], level_a)
-            spans_a = patch_spans(centers + self.margins // 2, 0, middle, self.patch)
         shown = []
         for piece in pieces:
             centers_b = None
@@ -190,6 +192,28 @@ class PairRenderer:
     def _windows(self, text: str, room: int, stride: int, level: int) -> Iterator[Piece]:
         """Pieces of whole words that fit in `room` patches; each repeats about `stride` patches of the one before it."""
         limit = room * self.patch - self.margins
+        offsets, begins, cut = self._words(text, limit, level)
+        count = len(offsets) - 1
+        first = 0
+        while True:
+            # As many words as fit, one at least.
+            last = min(max(bisect_right(begins, begins[first] + limit, first + 1) - 1, first + 1), count)
+            line = self.typesetter.line(text[offsets[first] : offsets[last]], level)
+            # Words measured one by one may differ a little from the whole.
+            while line.width > limit and last > first + 1:
+                last -= 1
+                line = self.typesetter.line(text[offsets[first] : offsets[last]], level)
+            yield Piece(offsets[first], offsets[last], line, None if cut else begins[first])
+            if last == count:
+                return
+            # The first word of those that are repeated.
+            first = max(bisect_left(begins, begins[last] - stride * self.patch, first + 1, last), first + 1)
+
+    def _words(self, text: str, limit: int, level: int) -> tuple[Sequence[int], Sequence[int], bool]:
+        """Where the words of a text begin, and where it ends, as characters and as pixels in a line; whether long words were cut."""
+        known = self.typesetter.words(text, level) if text[:1] != " " else None
+        if known is not None and (known[1:] - known[:-1] <= (LONGEST_WORD, limit)).all():
+            return *known.T.tolist(), False
         words = WORDS.findall(text)
         # Long words are cut before they are measured: they may be longer than HarfBuzz takes.
         cut = max(map(len, words), default=0) > LONGEST_WORD
@@ -198,22 +222,7 @@ class PairRenderer:
         if cut:
             words = separable(text, limit, self.typesetter)
             widths = self.typesetter.widths_of_words(words)
-        offsets = [0, *accumulate(map(len, words))]
-        begins = [0, *accumulate(widths)]
-        first = 0
-        while True:
-            # As many words as fit, one at least.
-            last = min(max(bisect_right(begins, begins[first] + limit, first + 1) - 1, first + 1), len(words))
-            line = self.typesetter.line(text[offsets[first] : offsets[last]], level)
-            # Words measured one by one may differ a little from the whole.
-            while line.width > limit and last > first + 1:
-                last -= 1
-                line = self.typesetter.line(text[offsets[first] : offsets[last]], level)
-            yield Piece(offsets[first], offsets[last], line, None if cut else begins[first])
-            if last == len(words):
-                return
-            # The first word of those that are repeated.
-            first = max(bisect_left(begins, begins[last] - stride * self.patch, first + 1, last), first + 1)
+        return [0, *accumulate(map(len, words))], [0, *accumulate(widths)], cut
 
 
 def with_spans(rendering: Rendering, spans: Sequence[tuple[int, npt.NDArray[np.int64]]]) -> Rendering:

@@ -173,6 +173,10 @@ class PyGameTypesetter:
         """Only `Typesetter` finds it at once."""
         return None
 
+    def words(self, text: str, base_level: int | None = None) -> None:
+        """Only `Typesetter` finds them at once."""
+        return None
+
     def lost_ink(self, text: str) -> tuple[int, int]:
         """Coverage of a line that lies above or below the strip and is cut off, and all its coverage (255 for a full pixel)."""
         total = sum(int(word.alpha.sum()) for word in map(self._word, text.split(" ")))

@@ -277,6 +277,10 @@ class Typesetter:
             return None
         return table.centers(text, partial(self._centers_of_word, 0))
 
+    def words(self, text: str, base_level: int | None = None) -> npt.NDArray[np.int32] | None:
+        """Where the words of a line begin that look the same by themselves, as compiled code says: see `CompiledLines.words`."""
+        return None if self._compiled is None or base_level else self._compiled.words(text)
+
     def _centers_of_word(self, level: int, word: str) -> npt.NDArray[np.int64]:
         return self._centers_of(word, self.clusters(word, level))
 

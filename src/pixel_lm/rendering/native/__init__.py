@@ -38,6 +38,7 @@ _FUNCTIONS: dict[str, tuple[type, ...]] = {
     "pixel_lm_lay_out": (_ENGINE, ctypes.c_char_p, _INT, _INT, _POINTER),
     "pixel_lm_draw": (_ENGINE, ctypes.c_uint32, _POINTER, _INT, _INT, _INT),
     "pixel_lm_end_that_fits": (_ENGINE, ctypes.c_uint32, _INT),
+    "pixel_lm_words": (_ENGINE, ctypes.c_uint32, _POINTER),
     "pixel_lm_clusters": (_ENGINE, ctypes.c_uint32, _POINTER),
     "pixel_lm_centers": (_ENGINE, ctypes.c_uint32, _POINTER, _POINTER),
 }

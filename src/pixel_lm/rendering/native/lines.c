@@ -188,6 +188,7 @@ static int answer_with(const Engine *engine, int status, uint32_t *answer) {
         answer[4] = (uint32_t)engine->num_glyphs;
         answer[5] = (uint32_t)(engine->by_words && engine->num_runs == 1 && ((Run *)engine->runs.memory)->level % 2 == 0);
         answer[6] = (uint32_t)engine->place;
+        answer[7] = (uint32_t)engine->num_tokens;
     } else if (status == NEEDS_PRESSED) {
         answer[0] = (uint32_t)engine->num_to_press;
         memcpy(answer + 1, engine->to_press, sizeof(int32_t) * (size_t)engine->num_to_press);
@@ -201,7 +202,7 @@ static int answer_with(const Engine *engine, int status, uint32_t *answer) {
 /* Lay out a line: 32-bit code points, level 0 or 1, or -1 for that of the first strong character.
 
    After DONE the results are in `answer`: generation, width, first column of ink (0 or less), end of ink, number of glyphs,
-   whether the line is one run, from left to right, of words that were looked up, and the number of its place. After NEEDS_… it holds the number of things
+   whether the line is one run, from left to right, of words that were looked up, the number of its place, and how many words it has. After NEEDS_… it holds the number of things
    that are to be handed over before the call is repeated, and these: characters (code points), fonts (numbers), glyphs
    (font << 24 | number), the place (eight halves of a set of fonts, least significant first, and the anchor), or clusters to be pressed
    into the strip (for each the size of its key, and the key: see `Pressed`). */
@@ -266,6 +267,22 @@ EXPORT int32_t pixel_lm_centers(const Engine *engine, uint32_t generation, int64
         else clusters[num_long++] = *cluster;
     }
     return count < 0 ? count : num_long;
+}
+
+/* Where the words of the line laid out last begin, which is one run of them: the index of the first character and x in pixels, in pairs; the
+   end of the line is the last of them. Returns the number of words, or minus one if the line is another. */
+EXPORT int32_t pixel_lm_words(const Engine *engine, uint32_t generation, int32_t *begins) {
+    if (generation != engine->generation) return -1;
+    const Token *tokens = engine->tokens.memory;
+    int32_t pen = 0;
+    for (int32_t i = 0; i < engine->num_tokens; i++) {
+        *begins++ = tokens[i].start;
+        *begins++ = pen;
+        for (int32_t g = 0; g < tokens[i].word->count; g++) pen += tokens[i].word->shaped[g].advance;
+    }
+    *begins++ = engine->request.length;
+    *begins = pen;
+    return engine->num_tokens;
 }
 
 /* How many characters of the line laid out last come before the first cluster that does not fit into `limit` pixels, counted in

@@ -70,6 +70,13 @@ def typesetters(profile: str) -> tuple[CompiledLines, Typesetter]:
     return compiled._compiled, plain
 
 
+def assert_same_ink(one: np.ndarray, other: np.ndarray) -> None:
+    """Python alone may miss the last bit of a pixel where three glyphs of several fonts meet (docs/rendering.md)."""
+    assert one.shape == other.shape
+    difference = np.abs(one.astype(int) - other)
+    assert difference.max(initial=0) <= 1 and np.count_nonzero(difference) <= 4
+
+
 def test_the_library_is_there() -> None:
     assert library() is not None, "install the package again: pip install -e ."
 
@@ -104,7 +111,7 @@ def test_characters_lie_where_python_puts_them(text: str, level: int | None, pro
 def test_strips_are_those_of_python(text: str, profile: str, length: int, legacy: bool) -> None:
     one, other = (renderer.with_max_seq_length(length)(text, legacy=legacy) for renderer in renderers(profile))
     if legacy or renderers(profile)[1].num_patches(text) <= length:
-        assert np.array_equal(one.patches, other.patches)
+        assert_same_ink(one.patches, other.patches)
         assert one.unknown_glyphs == other.unknown_glyphs
     assert len(one) == one.num_text_patches + 1 <= length
 
@@ -128,10 +135,10 @@ def test_the_longest_prefix_is_found(text: str, limit: int, level: int | None, p
 @given(words=st.lists(TEXT, min_size=1, max_size=5), profile=PROFILE)
 def test_word_lists_and_pairs_are_those_of_python(words: list[str], profile: str) -> None:
     one, other = renderers(profile)
-    assert np.array_equal(one(words).patches, other(words).patches)
+    assert_same_ink(one(words).patches, other(words).patches)
     pair = words[0], words[-1]
     mine, theirs = (each(pair, return_offset_mapping=True) for each in (one, other))
-    assert np.array_equal(mine.patches, theirs.patches)
+    assert_same_ink(mine.patches, theirs.patches)
     assert mine.offset_mapping is not None and theirs.offset_mapping is not None
     assert np.array_equal(mine.offset_mapping, theirs.offset_mapping)
 
@@ -148,7 +155,7 @@ def test_windows_show_what_those_of_python_show(text: str, profile: str, length:
     )
     assert len(one.windows or ()) == len(other.windows or ())
     for mine, theirs in zip([one, *(one.windows or ())], [other, *(other.windows or ())], strict=True):
-        assert np.array_equal(mine.patches, theirs.patches)
+        assert_same_ink(mine.patches, theirs.patches)
         assert mine.offset_mapping is not None and theirs.offset_mapping is not None
         assert np.array_equal(mine.offset_mapping, theirs.offset_mapping)
 

@@ -9,7 +9,8 @@ our figures are printed alone. `--english`: text files (.txt, .jsonl, also compr
 short texts of this project.
 
 second pass: the same texts again (epochs of fine-tuning). streaming: each text once, after other text of the same kind
-(pretraining). cold: the first texts of a new process, nothing remembered.
+(pretraining). cold: the first texts of a new process, nothing remembered. PIXEL_LM_COMPILED=0 in the environment: without the
+compiled code.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any
 from pixel_lm.data.files import read_lines
 from pixel_lm.data.texts import project_texts, python_documentation_text
 from pixel_lm.rendering import TextRenderer
+from pixel_lm.rendering.native import library
 
 ROUNDS = 7
 PYTHON = "/usr/bin/python3"
@@ -124,6 +126,7 @@ def main() -> int:
     parser.add_argument("--multilingual", type=Path)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    print("compiled code draws" if library() else "Python alone draws")
     pango = Pango()
     if pango.process is None:
         print(

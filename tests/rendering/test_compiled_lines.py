@@ -226,7 +226,7 @@ def test_threads_share_an_engine() -> None:
 
 def test_a_library_of_other_sources_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native, "sources_digest", lambda: "0" * 64)
-    with pytest.warns(UserWarning, match="was not made from the sources beside it.*install the package again"):
+    with pytest.warns(UserWarning, match="is not used.*: it was made from other sources. Install the package again"):
         assert native.library.__wrapped__() is None
 
 
@@ -234,6 +234,15 @@ def test_a_broken_library_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path:
     broken = tmp_path / "lines.so"
     broken.write_bytes(b"no library")
     monkeypatch.setattr(native, "LIBRARY", broken)
+    with pytest.warns(
+        UserWarning, match="lines.so is not used, so that rendering is slower.*Install the package again"
+    ):
+        assert native.library.__wrapped__() is None
+
+
+def test_without_the_functions_of_harfbuzz_python_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it is on Windows."""
+    monkeypatch.setattr(native, "_HARFBUZZ", ("hb_no_such_function",))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert native.library.__wrapped__() is None

@@ -87,12 +87,16 @@ def library() -> Library | None:
         return None
     try:
         found = Library(LIBRARY)
-    except (OSError, AttributeError):
+        reason = (
+            "" if found.functions.pixel_lm_sources().decode() == sources_digest() else "it was made from other sources"
+        )
+    except AttributeError:  # the HarfBuzz of this platform shows no functions
         return None
-    if found.functions.pixel_lm_sources().decode() != sources_digest():
+    except OSError as error:
+        reason = str(error)
+    if reason:
         warnings.warn(
-            f"{LIBRARY} was not made from the sources beside it and is not used: rendering is slower; install the package again "
-            "(pip install -e .)",
+            f"{LIBRARY} is not used, so that rendering is slower: {reason}. Install the package again (pip install -e .)",
             stacklevel=2,
         )
         return None

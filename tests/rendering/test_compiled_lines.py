@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import lzma
 import os
 import shutil
@@ -182,6 +183,16 @@ def test_bidirectional_character_test(shared_dir: Path) -> None:
             taken += 1
             assert clusters.tolist() == [list(map(int, cluster)) for cluster in plain.clusters(text, level)]
     assert taken > 100
+
+
+def test_real_text_of_many_languages(shared_dir: Path) -> None:
+    compiled, plain = typesetters("pango")
+    with lzma.open(shared_dir / "data/text/multilingual/ntrex128.jsonl.xz", "rt", encoding="utf-8") as file:
+        texts = [" ".join(" ".join(json.loads(line)["sentences"][:3]).split()) for line in file]
+    assert len(texts) > 100
+    for text in texts:
+        line, whole = compiled.line(text, None), plain.whole_line(text)
+        assert line is not None and (line.columns, line.width, line.place) == (whole.columns, whole.width, whole.place)
 
 
 def test_words_are_forgotten_when_memory_runs_out() -> None:

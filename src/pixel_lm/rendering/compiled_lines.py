@@ -27,7 +27,7 @@ from pixel_lm.rendering.fonts import UNITS_PER_PIXEL, Font
 from pixel_lm.rendering.itemize import EMOJI_HINT, JOINERS, last_cluster
 from pixel_lm.rendering.lines import Cluster, Line, Place
 from pixel_lm.rendering.native import Library
-from pixel_lm.rendering.scripts import CLUSTERED, FEATURES, IDEOGRAPHIC, JOINING, UNSPACED, follows_font, starts_token
+from pixel_lm.rendering.scripts import FEATURES, IDEOGRAPHIC, JOINING, follows_font, starts_token
 from pixel_lm.rendering.unicode_data import CLOSING_BRACKETS, OPENING_BRACKETS, PAIRED_PUNCTUATION, bidi_code
 
 __all__ = ["CompiledLines"]
@@ -36,7 +36,7 @@ __all__ = ["CompiledLines"]
 _MAX_FONTS = 255
 _DONE, _NEEDS_CHARACTERS, _NEEDS_FONTS, _NEEDS_PLACE, _NEEDS_GLYPHS, _NEEDS_PRESSED, _NOT_FOR_US, _STALE = range(8)
 _FOLLOWS, _REFUSED, _NO_START, _JOINER, _OPENS, _CLOSES, _EMOJI = (1 << bit for bit in range(7))
-_IDEOGRAPHIC, _WHOLE_RUNS, _JOINS = 1, 2, 4
+_IDEOGRAPHIC, _JOINS = 1, 2
 _CLOSING_BRACKET = 1 << 31
 _MAX_ANSWER = 257
 
@@ -311,7 +311,6 @@ class CompiledLines:
         number = self._scripts.get(name)
         if number is None:
             flags = _IDEOGRAPHIC * (name in IDEOGRAPHIC) | _JOINS * (name in JOINING)
-            flags |= _WHOLE_RUNS * (name in UNSPACED or name in CLUSTERED)
             feature = (0, 0, 0, 0)
             for tag, value in FEATURES.get(name, {}).items():
                 feature = (_tag(tag), int(value), 0, 0xFFFFFFFF)

@@ -93,12 +93,12 @@ typedef struct {
 
 #define CLOSING_BRACKET 0x80000000u
 
-enum { IDEOGRAPHIC = 1, WHOLE_RUNS = 2, JOINS = 4 };
+enum { IDEOGRAPHIC = 1, JOINS = 2 };
 
 typedef struct {
     uint32_t tag;
-    uint32_t flags;       /* IDEOGRAPHIC: aligns fonts; WHOLE_RUNS: no words to look up; JOINS: letters look at their neighbours */
-    HbFeature feature;    /* if its tag is not 0 */
+    uint32_t flags;    /* IDEOGRAPHIC: aligns fonts; JOINS: letters look at their neighbours */
+    HbFeature feature; /* if its tag is not 0 */
 } Script;
 
 /* -- ink --------------------------------------------------------------------------------------------------------------------------- */

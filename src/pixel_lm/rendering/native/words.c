@@ -1,8 +1,8 @@
 /* Shaping: words that were shaped before are looked up.
 
    In nearly every font a word is shaped the same wherever it stands, so a word with the spaces after it is shaped once and
-   remembered. HarfBuzz itself says where this does not hold (a glyph that is unsafe to break before): a run with such a word is
-   shaped as a whole, as are runs of scripts without spaces. */
+   remembered; so is a stretch of a script without spaces. HarfBuzz itself says where this does not hold (a glyph that is unsafe to
+   break before): a run with such a word is shaped as a whole. */
 
 #include "lines.h"
 
@@ -121,7 +121,6 @@ static int split(Engine *engine, const uint32_t *text, int32_t length, Run *run)
     const Script *script = &engine->scripts[run->script];
     run->first_token = engine->num_tokens;
     run->num_tokens = 0;
-    if (script->flags & WHOLE_RUNS) return DONE;
     if (script->flags & JOINS) {
         if (run->start && may_join(engine, text[run->start - 1]) && may_join(engine, text[run->start])) return DONE;
         if (run->end < length && may_join(engine, text[run->end]) && may_join(engine, text[run->end - 1])) return DONE;

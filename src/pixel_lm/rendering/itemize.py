@@ -14,7 +14,6 @@ Scripts are ISO 15924 codes (``"Latn"``); text without any real script is ``"Zyy
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -69,6 +68,7 @@ _EMOJI = regex.compile(
 _CLUSTER = regex.compile(r"\p{Regional_Indicator}{2}(?![\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}])|\X")
 
 
+_ATTACHED = regex.compile(r"[\p{M}\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]")
 _LONGEST_CLUSTER = 40
 
 
@@ -198,7 +198,7 @@ def split_clusters(text: str) -> list[str]:
 @lru_cache(maxsize=1 << 16)
 def is_attached(character: str) -> bool:
     """Whether a character is a mark, or is written with the character before it as one cluster."""
-    return unicodedata.category(character)[0] == "M" or len(cluster_starts("a" + character)) == 1
+    return _ATTACHED.match(character) is not None
 
 
 def _plain_script(text: str) -> str:

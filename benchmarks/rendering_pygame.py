@@ -2,7 +2,7 @@
 
     python benchmarks/rendering_pygame.py TEXT [--font FILE] [--json FILE]
 
-TEXT is a file of running text; it is cut into lines of about 1400 characters. Both draw the same lines, in turn, one thread.
+TEXT is a file of running text; it is cut into lines of about 1300 characters, which fit on a strip. Both draw the same lines, in turn, one thread.
 Ours draws them five times a turn, with its words drawn before (`--cold`: once, with an empty cache). Every turn of PyGame opens
 its font anew, as it becomes slower and slower otherwise. Without PyGame only our figure is given; the others are null. PyGame
 2.6.1 gives the same pixels; pygame-ce has a newer FreeType, which hints differently.
@@ -27,7 +27,7 @@ from pixel_lm.errors import UserError
 from pixel_lm.rendering import TextRenderer
 from pixel_lm.rendering.discovery import default_fonts
 
-CHARACTERS = 1400
+CHARACTERS = 1300
 NUM_PATCHES, PATCH = 529, 16
 OUR_ROUNDS = 5
 

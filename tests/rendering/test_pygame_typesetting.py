@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,18 @@ def test_identical_to_the_recordings(shared_dir: Path) -> None:
             assert np.array_equal(strip, pixels[case["id"]][:, : strip.shape[1]])
             compared += 1
     assert compared
+
+
+@given(text=st.text(st.sampled_from("ab fjW  é日"), max_size=90), limit=st.integers(1, 500))
+def test_the_longest_prefix_is_found(text: str, limit: int) -> None:
+    typesetter = _shared()._typesetter
+    assert isinstance(typesetter, PyGameTypesetter)
+    end = typesetter.end_that_fits(text, limit)
+    assert typesetter.width_of_word(text[:end]) <= limit
+    assert end == len(text) or typesetter.width_of_word(text[: end + 1]) > limit
+    assert typesetter.line(text[:end]).width <= limit
+
+
+@lru_cache(maxsize=1)
+def _shared() -> TextRenderer:
+    return TextRenderer(profile="pygame")

@@ -20,6 +20,7 @@ from pixel_lm.rendering.cells import Cell, cell_of, spread
 from pixel_lm.rendering.fonts import Font, FontSource, Glyph
 from pixel_lm.rendering.lines import Cluster, Line, Place
 from pixel_lm.rendering.profiles import Profile
+from pixel_lm.rendering.splitting import LONGEST_WORD
 
 __all__ = ["PyGameFont", "PyGameTypesetter"]
 
@@ -169,9 +170,25 @@ class PyGameTypesetter:
         """Only `Typesetter` draws whole strips."""
         return None
 
-    def end_that_fits(self, text: str, limit: int, base_level: int | None = None) -> None:
-        """Only `Typesetter` finds it at once."""
-        return None
+    def end_that_fits(self, text: str, limit: int, base_level: int | None = None) -> int:
+        """Length of the longest prefix whose advances add up to no more than `limit` pixels."""
+        end, space = 0, self.font.glyph(" ")[1]
+        for word in text.split(" "):
+            advance = self._word(word).advance if len(word) <= LONGEST_WORD else limit + 1
+            if advance > limit:
+                for char in word:
+                    limit -= self.font.glyph(char)[1]
+                    if limit < 0:
+                        return end
+                    end += 1
+            else:
+                limit -= advance
+                end += len(word)
+            limit -= space
+            if limit < 0:
+                break
+            end += 1
+        return min(end, len(text))
 
     def words(self, text: str, base_level: int | None = None) -> None:
         """Only `Typesetter` finds them at once."""

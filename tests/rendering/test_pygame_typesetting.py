@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -118,9 +117,3 @@ def test_the_longest_prefix_is_found(text: str, limit: int) -> None:
     end = typesetter.end_that_fits(text, limit)
     assert typesetter.width_of_word(text[:end]) <= limit
     assert end == len(text) or typesetter.width_of_word(text[: end + 1]) > limit
-    assert typesetter.line(text[:end]).width <= limit
-
-
-@lru_cache(maxsize=1)
-def _shared() -> TextRenderer:
-    return TextRenderer(profile="pygame")

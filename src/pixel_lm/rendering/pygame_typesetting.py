@@ -171,7 +171,7 @@ class PyGameTypesetter:
         return None
 
     def end_that_fits(self, text: str, limit: int, base_level: int | None = None) -> int:
-        """Length of the longest prefix whose advances add up to no more than `limit` pixels."""
+        """Length of the longest prefix whose advances add up to no more than `limit` pixels; ink may stand out of it."""
         end, space = 0, self.font.glyph(" ")[1]
         for word in text.split(" "):
             advance = self._word(word).advance if len(word) <= LONGEST_WORD else limit + 1
@@ -205,7 +205,7 @@ class PyGameTypesetter:
         return self.line(text).width
 
     def width_of_word(self, word: str) -> int:
-        """Advance of a word in pixels; those of the words of a line add up to at least its width."""
+        """Advance of a word in pixels; those of the words of a line add up to about its width, as ink may stand out."""
         return sum(self.font.glyph(char)[1] for char in word)
 
     def widths_of_words(self, words: Sequence[str]) -> list[int]:
